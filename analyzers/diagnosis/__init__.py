@@ -1,0 +1,1 @@
+"""Evidence -> ranked causes, verdict, smallest verified fix."""

@@ -1,0 +1,145 @@
+"""The verdict: what the runs, or a static proof, say about the model as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analyzers.probe.evidence import ProbeEvidence, Run
+from analyzers.probe.scales import IN_WORDS
+from analyzers.report import RunVerdict, Verdict
+from analyzers.rule import Finding
+
+CANNOT_TRAIN: Final = frozenset({"non-finite-weights", "single-unit-softmax", "frozen-random-layers"})
+"""Rules whose certain error is a proof that no training step can help."""
+
+_UNTRAINABLE: Final = frozenset({"non-finite-weights", "frozen-random-layers"})
+
+AGREEING: Final = 0.9
+SINGLE: Final = 0.8
+DOUBTFUL: Final = 0.6
+CERTAIN: Final = 0.99
+"""Confidence of a verdict that two seeds or scales share, that rests on one run, that the runs dispute,
+and that is proved statically; not calibrated yet, hence never above 0.9 without a proof (PROBE.md)."""
+
+LUCK: Final = 0.3
+"""Share of random starts from which a model must learn before its failures from the others are called a
+matter of luck; below it the model is what it is from most starts."""
+
+WARM_UP: Final = (
+    "It gets under way only where the learning rate rises to its value over the first steps and gradients are "
+    "clipped: warm the rate up, or feed large batches."
+)
+
+_OF_RUN: Final[dict[RunVerdict, Verdict]] = {
+    "learnt": "converges", "slow": "slow", "stuck": "stuck", "diverged": "diverges", "unstable": "unstable",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict with its confidence, its conditions and the reason where it is inconclusive."""
+
+    verdict: Verdict
+    confidence: float
+    conditions: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+def proof_of_failure(findings: Sequence[Finding]) -> Finding | None:
+    """A static finding that proves that the model cannot be trained as it stands, or None."""
+    return next((f for f in findings if f.certain and f.severity == "error" and f.rule in CANNOT_TRAIN), None)
+
+
+def settled(findings: Sequence[Finding]) -> bool:
+    """Whether such a proof leaves nothing to train: broken weights or none to change, not a wrong output."""
+    proof = proof_of_failure(findings)
+    return proof is not None and proof.rule in _UNTRAINABLE
+
+
+def judge(
+    findings: Sequence[Finding], evidence: ProbeEvidence | None, reason: str | None = None
+) -> Judgement:
+    """The verdict.
+
+    Args:
+        findings: all of them; only certain ones are read.
+        evidence: the probe's, or None with the ``reason`` why there is none.
+        reason: for a person.
+    """
+    if proof_of_failure(findings) is not None:
+        return Judgement("cannot_train", CERTAIN)
+    if evidence is None:
+        return Judgement("inconclusive", DOUBTFUL, reason=reason)
+    if evidence.control.verdict != "learnt":
+        return Judgement(
+            "inconclusive", DOUBTFUL, reason="the control model did not learn the probe's task either"
+        )
+    if not evidence.runs:
+        return Judgement("inconclusive", DOUBTFUL, reason="the time ran out before the first run ended")
+    return _from_runs(evidence)
+
+
+def _from_runs(evidence: ProbeEvidence) -> Judgement:
+    decision = evidence.decision
+    same = [
+        run for run in evidence.runs
+        if run.weights == decision.weights and run.learning_rate == decision.learning_rate and not run.warmed
+    ]  # fmt: skip
+    seeds = [run for run in same if run.input_scale == decision.input_scale]
+    scales = [run for run in same if run.seed == decision.seed]
+    failed = [run for run in scales if run.verdict not in ("learnt", "slow")]
+    slower = [run for run in scales if run.verdict == "slow"]
+    learnt = [run for run in seeds if run.verdict == "learnt"]
+    if decision.verdict == "learnt":
+        if any(run.verdict not in ("learnt", "slow") for run in seeds):
+            return Judgement("unstable", DOUBTFUL, (_seeds(len(learnt), len(seeds)),))
+        if failed:
+            return Judgement("conditional", SINGLE, _scale_conditions(decision, failed))
+        notes = tuple(f"On {IN_WORDS[run.input_scale]} it learns more slowly." for run in slower)
+        sure = len(same) > 1 and all(run.verdict == "learnt" for run in same)
+        return Judgement("converges", AGREEING if sure else SINGLE, notes)
+    return _failed(evidence, seeds, scales)
+
+
+def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]) -> Judgement:
+    """The verdict of a model that failed on the scale it is made for.
+
+    Saved weights know one scale of input only, so their failure on another proves nothing; a fresh model
+    that fails on sound input is not excused by luck on raw pixels.  Of several random starts the most
+    common failure counts.
+    """
+    decision = evidence.decision
+    elsewhere = [run for run in scales if run.verdict == "learnt"]
+    if elsewhere and decision.weights == "saved":
+        return Judgement("conditional", DOUBTFUL, _scale_conditions(elsewhere[0], [decision]))
+    learnt = [run for run in seeds if run.verdict == "learnt"]
+    if len(learnt) > LUCK * len(seeds):
+        return Judgement("unstable", DOUBTFUL, (_seeds(len(learnt), len(seeds)),))
+    if evidence.warmed is not None:
+        return Judgement("conditional", DOUBTFUL, (WARM_UP,))
+    if evidence.faster is not None:
+        times = evidence.faster.learning_rate / decision.learning_rate
+        return Judgement("slow", SINGLE, (f"At {times:g} times its learning rate it learns the task.",))
+    failures = Counter(run.verdict for run in seeds if run.verdict != "learnt")
+    failure = max(failures, key=lambda one: (failures[one], one == decision.verdict))
+    runs = (*seeds, *scales)  # the decision is in both
+    agreeing = [run for run in runs if run.verdict == failure]
+    verdict = _OF_RUN[failure]
+    everywhere = len(agreeing) == len(runs) > 2
+    notes = [f"On {IN_WORDS[run.input_scale]} it learnt, in {len(run.loss)} steps." for run in elsewhere]
+    notes += [_seeds(len(learnt), len(seeds))] if learnt else []
+    return Judgement(verdict, AGREEING if everywhere else SINGLE, tuple(notes))
+
+
+def _scale_conditions(learnt: Run, failed: Sequence[Run]) -> tuple[str, ...]:
+    where = ", ".join(IN_WORDS[run.input_scale] for run in failed)
+    return (
+        f"It learns on {IN_WORDS[learnt.input_scale]}, not on {where}: scale the data so before they are fed.",
+    )
+
+
+def _seeds(learnt: int, total: int) -> str:
+    return f"It learnt from {learnt} of {total} random starts."

@@ -1,0 +1,1 @@
+"""Interventions: functions ModelSpec -> ModelSpec, one module each."""

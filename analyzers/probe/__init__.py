@@ -1,0 +1,1 @@
+"""The probe: trains a built model briefly on a synthetic task and measures it."""

@@ -1,0 +1,1 @@
+"""What the probe measures, one quantity a module; how it is judged is elsewhere."""

@@ -1,0 +1,330 @@
+"""One probe: the plan, the control, and every run of the model as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from analyzers.building import make_optimizer, problems
+from analyzers.options import PROOF_GRACE, Options
+from analyzers.probe.compiled import CompiledModel, configure, device_name
+from analyzers.probe.control import LEARNING_RATE as CONTROL_RATE
+from analyzers.probe.control import build_control, control_targets
+from analyzers.probe.evidence import UNDER_WAY, ProbeEvidence, Run
+from analyzers.probe.feeds import NotProbedError
+from analyzers.probe.heads import TrainedHead
+from analyzers.probe.plan import cores, gflops, make_plan
+from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
+from analyzers.probe.scales import IN_WORDS, scales_of
+from analyzers.probe.targets import make_targets
+from analyzers.probe.task import in_words
+from analyzers.probe.unaugmented import SAID, augments
+from analyzers.probe.watch import OutOfTimeError, Watch
+from analyzers.progress import ProgressCallback
+from analyzers.spec import ModelSpec, kinds
+from analyzers.spec.cost import estimate
+from analyzers.spec.learning_rates import RANGES, SLACK, Rate, rate_of
+
+RATE_FACTORS: Final = (10.0, 100.0)
+"""Before a model is called stuck it is tried at these multiples of its rate (PROBE.md, "Rates")."""
+
+FASTER: Final = 2
+"""Share of a run's steps that a higher rate gets: a model that is merely slow shows it there, and a run that
+is on its way down is given more."""
+
+CLOSE: Final = 0.7
+"""Share of its steps that a run may take to learn before more seeds are asked, which get as many; a run on
+another scale that learnt sooner answers as well."""
+
+STARTS: Final = 3
+"""Late runs that learnt, on any scale or seed, which are enough to say that the model learns."""
+
+ORDINALS: Final = ("first", "second", "third")
+
+CLOSE_TO_CHANCE: Final = 0.95
+"""Normalised loss under which a failed run is not clearly at chance."""
+
+USUAL_RATE: Final = "as it is, at the optimizer's usual rate {:g}"
+
+WARMED: Final = "with a warmed-up rate and clipped gradients"
+"""Attention learns at its rate after a warm-up, or in large batches, that kills it without (PROBE.md)."""
+
+GRACE_S: Final = 5.0
+"""Seconds over the budget before the clock ends the probe; the plan itself looks at no clock."""
+
+COLLAPSED: Final = 0.3
+"""A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
+
+
+class ProbeSession:
+    """Everything that the probe runs on one file.
+
+    Args:
+        spec: the model with its weights; training settings with the sender's overrides.
+        options: the sender's word.
+        budget_s: seconds that the plan may use; `GRACE_S` more pass before the hard deadline.
+        memory_bytes: memory that training may take.
+        progress: told about every few steps.
+
+    Attributes:
+        spec: the model, with the probe's losses in place of the author's own.
+        scales, targets, plan, watch: what every run shares.
+        weights: which weights decide: the file's once it was trained, else fresh ones.
+        rate: the rate of the model as it is.
+        proof_grace_s: seconds by which a proof may pass the budget.
+
+    Raises:
+        NotProbedError: there is no task for this model, or it has layers that cannot be built.
+        InputError: ``model-too-large``.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        options: Options,
+        *,
+        budget_s: float,
+        memory_bytes: int,
+        progress: ProgressCallback,
+    ) -> None:
+        if found := problems(spec):
+            listed = "; ".join(f"{path}: {reason}" for path, reason in found[:3])
+            raise NotProbedError(f"{len(found)} layer(s) cannot be built ({listed})")
+        configure(options.seed)
+        self.spec, self._seed, self._options = spec, options.seed, options
+        speed = gflops("gpu" if device_name() == "gpu" else "cpu", cores())
+        self.plan = make_plan(spec, budget_s, memory_bytes, speed, options.batch_size)
+        if not estimate(spec, self.plan.input_shapes).trainable_parameters:
+            raise NotProbedError("it has nothing to train: no layer has trainable weights")
+        self.scales = scales_of(spec, options, self.plan.feeds)
+        self.targets = make_targets(spec, self.plan.feeds, options, self.scales.natural)
+        self.spec = _with_known_losses(spec, self.targets.heads)
+        self.proof_grace_s = PROOF_GRACE * budget_s
+        self.watch = Watch(progress, budget_s + GRACE_S, self.plan.total_steps, self.plan.proof_steps)
+        training = spec.training
+        self.rate = _rate(spec)
+        trained = bool(training and training.steps_taken)
+        self.weights: Literal["saved", "fresh"] = "saved" if trained else "fresh"
+        self._runs: list[Run] = []
+        self._first_run_s = 0.0
+        self._trial: Trial | None = None
+        self._latest: tuple[tuple[str, frozenset[str]], Trial] | None = None
+
+    def seed(self, number: int) -> int:
+        """The ``number``-th seed of this diagnosis; proof seeds start at 100."""
+        return self._seed * 1000 + number
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What had to be assumed about the training, for a person."""
+        said = [head.assumed + "." for head in self.targets.heads if head.assumed]
+        training = self.spec.training
+        if training is None or training.optimizer is None:
+            said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
+        untrained = len(self.spec.outputs) - len(self.targets.heads)
+        if untrained:
+            said.append(
+                f"{untrained} of {len(self.spec.outputs)} outputs were not trained: their number of units is not "
+                "known."
+            )
+        return tuple(said)
+
+    def evidence(self) -> ProbeEvidence:
+        """Run the control and the model as it is, on every scale, until the case is clear."""
+        self.watch.begin("building", "building and tracing the model")
+        control = self._control()
+        cut = False
+        if control.verdict == "learnt":
+            try:
+                self._examine()
+            except OutOfTimeError:
+                cut = True
+        deciding = self._deciding()
+        return ProbeEvidence(
+            task=in_words(self.targets.layout, self.plan.batch),
+            classes_used=self.targets.classes,
+            chance_loss=self.targets.chance,
+            floor_loss=self.targets.floor,
+            batch_size=self.plan.batch,
+            control=control,
+            runs=tuple(self._runs),
+            deciding=deciding,
+            scales_itself=self.scales.itself,
+            reductions=(*self.plan.reductions, *((SAID,) if augments(self.spec) else ())),
+            cut=cut,
+        )
+
+    def _control(self) -> Run:
+        """The control's run; at a second seed where the first fails."""
+        scale = self.scales.natural
+        run = None
+        for number in (0, 1):
+            targets = control_targets(self.targets, scale, self.seed(number))
+            built = build_control(targets, scale, self.seed(number))
+            compiled = CompiledModel(built, targets, make_optimizer(DEFAULT_OPTIMIZER, CONTROL_RATE))
+            setting = Setting(
+                "control model",
+                scale,
+                "fresh",
+                self.seed(number),
+                CONTROL_RATE,
+                self.plan.steps,
+            )
+            run = Trial(built, compiled, self.plan, targets).run(setting, self.watch)
+            if run.verdict == "learnt":
+                break
+        assert run is not None  # noqa: S101 - the loop ran
+        return run
+
+    def _examine(self) -> None:
+        """The model as it is: every scale; then what tells stuck from slow, unlucky or cooled down."""
+        base = Setting(
+            "as it is", self.scales.natural, self.weights, self.seed(0), self.rate, self.plan.steps
+        )
+        for scale in self.scales.tried:
+            told = any(feed.kind != "tokens" for feed in self.plan.feeds)
+            label = f"as it is, on {IN_WORDS[scale]}" if told else "as it is, on token ids"
+            self._run(replace(base, label=label, scale=scale, patient=not self._runs))
+        first = self._runs[0]
+        if self.weights == "saved":
+            self._run(replace(base, label="with fresh weights", weights="fresh"))
+        if first.verdict == "learnt":
+            self._confirm(base)
+            return
+        self._excuse(base, first)
+
+    def _confirm(self, base: Setting) -> None:
+        """More random starts while the model has learnt only late, or on one scale or in one run only.
+
+        A start that fails ends it: then learning is a matter of luck.
+        """
+        for number in range(1, STARTS):
+            learnt = [len(run.loss) for run in self._runs if run.verdict == "learnt"]
+            if min(learnt) <= CLOSE * self.plan.steps or len(learnt) >= STARTS:
+                return
+            label = f"as it is, {ORDINALS[number]} seed"
+            steps = max(self.plan.steps, *learnt)
+            start = replace(base, label=label, seed=self.seed(number), steps=steps, patient=True)
+            if self._run(start).verdict != "learnt":
+                return
+
+    def _excuse(self, base: Setting, first: Run) -> None:
+        """What tells a model that did not learn from one whose rate is small, has been lowered, or wants warm-up."""
+        attends = any(layer.kind in kinds.ATTENTION for layer in self.spec.walk())
+        if attends and self._run(replace(base, label=WARMED, warmed=True)).verdict in UNDER_WAY:
+            return
+        usual = _usual(self.spec)
+        if self.weights == "saved" and self.rate < COLLAPSED * usual:
+            self._run(replace(base, label=USUAL_RATE.format(usual), learning_rate=usual))
+        if first.verdict == "stuck":
+            for label, rate in self._higher_rates(usual):
+                faster = replace(base, label=label, learning_rate=rate, steps=self.plan.steps // FASTER)
+                if self._run(faster).verdict == "learnt":
+                    return
+
+    def _higher_rates(self, usual: float) -> Iterator[tuple[str, float]]:
+        """Multiples of the rate, and the optimizer's usual one where that is higher still.
+
+        A rate above all that its optimizer is used with is not what makes a model slow.
+        """
+        found = rate_of(self.spec.training) if self.spec.training is not None else ""
+        if isinstance(found, Rate) and found.step_length > SLACK * found.range.high:
+            return
+        for factor in RATE_FACTORS:
+            yield f"at {factor:g} times its rate", self.rate * factor
+        if usual > self.rate * RATE_FACTORS[-1] and self.weights == "fresh":
+            yield f"at the optimizer's usual rate {usual:g}", usual
+
+    def another_start(self, evidence: ProbeEvidence) -> ProbeEvidence:
+        """The evidence with one more random start of the deciding run, where a failure is not clear.
+
+        Of a model for which a cure was found, the proof's runs of the original say as much.
+        """
+        decision = evidence.decision
+        close = [run for run in evidence.runs if run.verdict != decision.verdict or _close(run)]
+        if decision.verdict == "learnt" or not close:
+            return evidence
+        setting = Setting(
+            f"as it is, {ORDINALS[1]} seed", decision.input_scale, decision.weights, self.seed(1),
+            decision.learning_rate, self.plan.steps,
+        )  # fmt: skip
+        try:
+            return replace(evidence, runs=(*evidence.runs, self._run(setting)))
+        except OutOfTimeError:
+            return replace(evidence, cut=True)
+
+    def _run(self, setting: Setting) -> Run:
+        self.watch.begin("probing", f"training the model {setting.label}")
+        started = time.monotonic()
+        run = self.original()(setting)
+        if not self._runs:
+            self._first_run_s = time.monotonic() - started
+        self._runs.append(run)
+        return run
+
+    def _deciding(self) -> int:
+        """The natural scale's first run on the deciding weights; at the usual rate if only that learnt."""
+        label = USUAL_RATE.format(_usual(self.spec))
+        learnt = (i for i, run in enumerate(self._runs) if run.label == label and run.verdict == "learnt")
+        return next(learnt, 0)
+
+    def original(self) -> Callable[[Setting], Run]:
+        """A way to run the model as it is, on its compiled graph."""
+        trial = self._trial or make_trial(self.spec, self.plan, self.targets)
+        self._trial = trial
+        return lambda setting: trial.run(setting, self.watch)
+
+    def attempt(
+        self, spec: ModelSpec, label: str, fresh: frozenset[str], keeps_graph: bool
+    ) -> Callable[[Setting], Run]:
+        """A way to run a changed model; on the original's compiled graph where only the rate changed.
+
+        The latest changed model is kept, since its proof follows on its search.
+        """
+        if keeps_graph:
+            return self.original()
+        if self._latest is None or self._latest[0] != (label, fresh):
+            self.watch.begin("fixing", f"building the model with {label}", needs_s=self._first_run_s)
+            targets = make_targets(  # the change may be one of the loss or the last activation
+                spec, self.plan.feeds, self._options, self.scales.natural, self.targets
+            )
+            self._latest = ((label, fresh), make_trial(spec, self.plan, targets, fresh))
+        trial = self._latest[1]
+        return lambda setting: trial.run(setting, self.watch)
+
+
+def _with_known_losses(spec: ModelSpec, heads: Sequence[TrainedHead]) -> ModelSpec:
+    """The model with the probe's losses in place of the author's own, which nobody else can build."""
+    if spec.training is None:
+        return spec
+    ours = {head.index: head.loss for head in heads if head.assumed}
+    losses = (
+        ours.get(index, loss) if loss is not None else None for index, loss in enumerate(spec.training.losses)
+    )
+    return replace(spec, training=replace(spec.training, losses=tuple(losses)))
+
+
+def _close(run: Run) -> bool:
+    """Whether a failed run is near enough to learning, or to failing otherwise, to ask a second seed."""
+    return run.verdict != "diverged" and run.normalized_loss < CLOSE_TO_CHANCE
+
+
+def _usual(spec: ModelSpec) -> float:
+    """The rate that the model's optimizer is usually run at; for SGD less with momentum."""
+    optimizer = (spec.training.optimizer if spec.training else None) or DEFAULT_OPTIMIZER
+    if optimizer.kind not in RANGES:
+        return DEFAULT_RATE
+    momentum = optimizer.config.get("momentum", 0.0) if optimizer.kind == "SGD" else 0.0
+    return RANGES[optimizer.kind].usual * (1 - float(momentum if isinstance(momentum, float) else 0.0))
+
+
+def _rate(spec: ModelSpec) -> float:
+    training = spec.training
+    if training is None:
+        return DEFAULT_RATE
+    for rate in (training.rate_in_force if not training.schedule else None, training.learning_rate):
+        if rate is not None:
+            return rate
+    return _usual(spec)

@@ -1,0 +1,212 @@
+"""Lambda layers that are plain arithmetic, told from their bytecode without running it.
+
+``lambda x: x / 127.5 - 1`` is a map ``scale * x + offset``.  Its few instructions are followed on pairs
+(scale, offset); whatever else the code does, a name it looks up, a branch, a second argument, ends that,
+and the layer stays what it is: Python code that is never run.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from analyzers.reading import marshalled
+from analyzers.reading.marshalled import Code
+from analyzers.reading.plain import sub_config
+from analyzers.spec.model import Json
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The value ``scale * x + offset`` of the layer's input ``x``; a plain number has scale 0."""
+
+    scale: float
+    offset: float
+
+
+class _NotAffineError(Exception):
+    """The code does something else."""
+
+
+def affine(config: Mapping[str, Json]) -> Affine | None:
+    """The map that a Lambda layer's config describes; None where it is none or cannot be told.
+
+    Args:
+        config: the layer's settings as the file says them: ``function`` is ``[code, defaults, closure]``
+            in Keras 1 and 2, a ``__lambda__`` object in Keras 3.
+    """
+    data = _code_bytes(config.get("function"))
+    if data is None or config.get("arguments") or config.get("mask") is not None:
+        return None
+    for candidate in data:
+        try:
+            found = _followed(marshalled.read(candidate))
+        except (marshalled.UnreadableError, _NotAffineError, ZeroDivisionError, OverflowError):
+            continue
+        if found.scale and math.isfinite(found.scale) and math.isfinite(found.offset):
+            return found
+    return None
+
+
+def _code_bytes(function: Json) -> list[bytes] | None:
+    """The marshalled code, base64 or, before Keras 2.0.7, raw; None for a function by name."""
+    parts: list[Json]
+    if isinstance(function, dict):
+        inner = sub_config(function)
+        parts = [inner.get("code"), inner.get("defaults"), inner.get("closure")]
+    elif isinstance(function, list):
+        parts = [*function, None, None][:3]
+    else:
+        return None
+    text, defaults, closure = parts
+    if not isinstance(text, str) or defaults or closure:
+        return None
+    found = []
+    with suppress(binascii.Error, UnicodeEncodeError):
+        found.append(binascii.a2b_base64(text.encode("ascii")))
+    with suppress(UnicodeEncodeError):
+        found.append(text.encode("latin-1"))
+    return found
+
+
+# --- instructions ----------------------------------------------------------------------------------
+
+Operation = Callable[[Affine, Affine], Affine]
+
+
+def _add(a: Affine, b: Affine) -> Affine:
+    return Affine(a.scale + b.scale, a.offset + b.offset)
+
+
+def _subtract(a: Affine, b: Affine) -> Affine:
+    return Affine(a.scale - b.scale, a.offset - b.offset)
+
+
+def _multiply(a: Affine, b: Affine) -> Affine:
+    if a.scale and b.scale:
+        raise _NotAffineError
+    return Affine(a.scale * b.offset + b.scale * a.offset, a.offset * b.offset)
+
+
+def _divide(a: Affine, b: Affine) -> Affine:
+    if b.scale:
+        raise _NotAffineError
+    return Affine(a.scale / b.offset, a.offset / b.offset)
+
+
+def _divide_python2(a: Affine, b: Affine) -> Affine:
+    """Python 2's ``/`` rounds between whole numbers; on a tensor it divides."""
+    if not a.scale:
+        raise _NotAffineError
+    return _divide(a, b)
+
+
+_BINARY: Final[dict[int, Operation]] = {
+    **dict.fromkeys((20, 57), _multiply),
+    **dict.fromkeys((21, 58), _divide_python2),
+    **dict.fromkeys((23, 55), _add),
+    **dict.fromkeys((24, 56), _subtract),
+    **dict.fromkeys((27, 29), _divide),
+}
+"""BINARY_x and INPLACE_x of CPython 2.7 to 3.10 (``Lib/opcode.py``) by number."""
+
+_BINARY_OP: Final[dict[int, Operation]] = {
+    **dict.fromkeys((0, 13), _add),
+    **dict.fromkeys((5, 18), _multiply),
+    **dict.fromkeys((10, 23), _subtract),
+    **dict.fromkeys((11, 24), _divide),
+}
+"""Argument of BINARY_OP of CPython 3.11 to 3.13 (``Include/opcode.h``: NB_ADD ... NB_INPLACE_TRUE_DIVIDE)."""
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """Instruction numbers of a range of CPython versions; -1 for one that it does not have."""
+
+    load_fast: int = 124
+    load_const: int = 100
+    return_value: int = 83
+    negative: int = 11
+    binary_op: int = -1
+    ignored: frozenset[int] = frozenset()
+
+
+_UNTIL_3_10: Final = _Dialect()
+_FROM_3_11: Final = _Dialect(binary_op=122, ignored=frozenset({0, 151}))
+_FROM_3_13: Final = _Dialect(
+    load_fast=85, load_const=83, return_value=36, negative=42, binary_op=45,
+    ignored=frozenset({0, 149}),
+)  # fmt: skip
+"""The 3.13 numbers; ``ignored`` are CACHE and RESUME."""
+
+_RESUME_3_13: Final = 149
+
+
+def _dialect(code: Code) -> _Dialect:
+    if code.layout != "3.11+":
+        return _UNTIL_3_10
+    return _FROM_3_13 if code.code[:1] == bytes([_RESUME_3_13]) else _FROM_3_11
+
+
+def _instructions(code: Code) -> Iterator[tuple[int, int]]:
+    """Number and argument of each instruction: two bytes each from CPython 3.6 on, one or three before."""
+    data = code.code
+    words = data[-1:] != _RETURN_ALONE
+    at = 0
+    while at < len(data):
+        number = data[at]
+        wide = not words and number >= _HAVE_ARGUMENT
+        size = 2 if words else 3 if wide else 1
+        if at + size > len(data):
+            raise _NotAffineError
+        yield number, int.from_bytes(data[at + 1 : at + size], "little") if words or wide else 0
+        at += size
+
+
+_HAVE_ARGUMENT: Final = 90
+_RETURN_ALONE: Final = bytes([83])
+"""RETURN_VALUE without an argument byte, which ends every function before CPython 3.6."""
+
+
+def _followed(code: Code) -> Affine:
+    """The value that a function of one argument returns.
+
+    Raises:
+        _NotAffineError: it is not of the form ``scale * x + offset``.
+    """
+    if code.arguments != 1:
+        raise _NotAffineError
+    dialect = _dialect(code)
+    stack: list[Affine] = []
+    for number, argument in _instructions(code):
+        if number == dialect.load_fast and argument == 0:
+            stack.append(Affine(1.0, 0.0))
+        elif number == dialect.load_const:
+            stack.append(_constant(code, argument))
+        elif number == dialect.return_value and len(stack) == 1:
+            return stack[0]
+        elif number == dialect.negative and stack:
+            stack.append(_subtract(Affine(0.0, 0.0), stack.pop()))
+        elif (operation := _operation(dialect, number, argument)) is not None and len(stack) > 1:
+            right, left = stack.pop(), stack.pop()
+            stack.append(operation(left, right))
+        elif number not in dialect.ignored:
+            break
+    raise _NotAffineError
+
+
+def _operation(dialect: _Dialect, number: int, argument: int) -> Operation | None:
+    if dialect.binary_op >= 0:
+        return _BINARY_OP.get(argument) if number == dialect.binary_op else None
+    return _BINARY.get(number)
+
+
+def _constant(code: Code, index: int) -> Affine:
+    value = code.constants[index] if index < len(code.constants) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _NotAffineError
+    return Affine(0.0, float(value))

@@ -1,0 +1,1 @@
+"""Rules about the graph between input and output."""

@@ -1,0 +1,1 @@
+"""Rules about what reaches the first layers."""

@@ -1,0 +1,1 @@
+"""The service: web process, worker with its sandboxed children, command line."""

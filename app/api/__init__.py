@@ -1,0 +1,1 @@
+"""The API under /v1: routes, request and response models."""

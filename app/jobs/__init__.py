@@ -1,0 +1,1 @@
+"""The life of a job: states, what submits and deletes it, and what executes it."""

@@ -1,0 +1,99 @@
+"""The web server in this process, and beside it the worker, unless workers are reached through a broker."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+from typing import Final
+
+import uvicorn
+
+from app.logs import configure
+from app.main import create_app
+from app.secret import SECRET_CHARACTERS
+from app.settings import Settings
+from app.store import open_store
+from app.store.folder import FolderInUseError, lock
+from app.worker.keeping import KeptProcess
+from app.worker.sandbox import exposed, require
+
+WORKER: Final = "app.worker.supervisor"
+
+
+class RefusedError(Exception):
+    """The service must not be started like this; the message says why and what to do."""
+
+
+def check(settings: Settings, *, keys: bool) -> None:
+    """Refuse a start that would put the machine at risk.
+
+    Args:
+        settings: the service's.
+        keys: whether callers need an API key.
+
+    Raises:
+        RefusedError: open to the network without authentication, with a secret that can be guessed, or with
+            its data where every child may read.
+        app.worker.sandbox.WeakSandboxError: the kernel offers no sandbox.
+    """
+    if exposed(settings.data):
+        raise RefusedError(
+            f"The folder {settings.data} lies among Python's own files, which every job may read. "
+            "Name another with --data."
+        )
+    if not (keys or _loopback(settings.host) or settings.allow_unauthenticated):
+        raise RefusedError(
+            f"Listening on {settings.host} would let everybody on the network use this service. Make an API "
+            "key first (unstuck keys create NAME), listen on 127.0.0.1, or set "
+            "UNSTUCK_ALLOW_UNAUTHENTICATED=1 where something in front of it authenticates its callers."
+        )
+    if settings.secret and len(settings.secret) < SECRET_CHARACTERS:
+        raise RefusedError(f"UNSTUCK_SECRET needs {SECRET_CHARACTERS} characters or more.")
+    require(allow_weak=settings.allow_weak_sandbox)
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(settings: Settings, *, worker: str = WORKER) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        settings: the service's.
+        worker: the module that the worker process runs.
+
+    Raises:
+        RefusedError: open to the network without authentication, or the folder is in use.
+        app.worker.sandbox.WeakSandboxError: the kernel offers no sandbox.
+    """
+    configure()
+    store = open_store(settings)
+    try:
+        locked = lock(settings.data / "service.lock")
+    except FolderInUseError as error:
+        raise RefusedError(
+            f"Another service uses the folder {settings.data}. Name another with --data."
+        ) from error
+    store.database.migrate()
+    keys = store.keys.exist()
+    store.database.close()
+    check(settings, keys=keys)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, locked)
+        if not settings.broker_url:
+            stack.callback(KeptProcess(settings, [worker]).stop)
+        uvicorn.run(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            timeout_graceful_shutdown=settings.shutdown_s,
+            server_header=False,
+        )

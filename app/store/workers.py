@@ -1,0 +1,54 @@
+"""Workers and their signs of life."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from app.jobs.lanes import Lane
+from app.store.database import Database
+from app.store.tables import Worker
+
+
+class WorkerStore:
+    """What workers say of themselves.
+
+    Args:
+        database: where the rows are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def beat(
+        self, worker: str, *, lanes: Sequence[Lane], ready: bool, memory_bytes: int, sandbox: dict[str, Any]
+    ) -> None:
+        """Note a worker's sign of life.
+
+        Args:
+            worker: its name.
+            lanes: those that it serves.
+            ready: whether it could start a job of each at once.
+            memory_bytes: resident memory of its processes together, children included.
+            sandbox: what protects its machine.
+        """
+        now = time.time()
+        with self._database.write() as session:
+            row = session.get(Worker, worker) or Worker(id=worker, started_at=now)
+            row.heartbeat_at, row.lanes, row.ready = now, list(lanes), ready
+            row.memory_bytes, row.sandbox = memory_bytes, sandbox
+            session.add(row)
+
+    def alive(self, heard_within_s: float) -> Sequence[Worker]:
+        """The workers that gave a sign of life lately."""
+        query = select(Worker).where(Worker.heartbeat_at >= time.time() - heard_within_s).order_by(Worker.id)
+        with self._database.read() as session:
+            return session.scalars(query).all()
+
+    def forget(self, silent_for_s: float) -> None:
+        """Delete the rows of workers that are long gone."""
+        with self._database.write() as session:
+            session.execute(delete(Worker).where(Worker.heartbeat_at < time.time() - silent_for_s))

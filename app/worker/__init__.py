@@ -1,0 +1,1 @@
+"""What runs the diagnoses: a supervisor, two zygotes, and a fresh sandboxed child for each job."""

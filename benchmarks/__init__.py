@@ -1,0 +1,1 @@
+"""What measures the diagnosis: accuracy on known models, seconds, memory, repeatability."""

@@ -1,0 +1,18 @@
+"""Fixtures of the service's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.settings import Settings
+from app.store import Store, open_store
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = open_store(settings)
+    opened.database.migrate()
+    yield opened
+    opened.database.close()

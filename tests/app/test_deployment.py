@@ -1,0 +1,73 @@
+"""What is shipped beside the code names only settings, targets and figures that there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.settings import Settings
+from app.store import Store, tallies
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+OWNED = re.findall(r"/\S+", re.findall(r"install -d -o unstuck .*", DOCKERFILE)[0])
+MONITORING = sorted((ROOT / "docs" / "monitoring").iterdir())
+KNOWN = {f"UNSTUCK_{name.upper()}" for name in Settings.model_fields} | {"UNSTUCK_DB_PASSWORD"}
+
+
+def test_images_and_services_are_set_up_with_settings_that_there_are() -> None:
+    for text in (DOCKERFILE, (ROOT / "docker-compose.yml").read_text()):
+        assert set(re.findall(r"UNSTUCK_[A-Z_]+", text)) <= KNOWN
+
+
+def test_services_build_stages_that_there_are_and_run_hardened() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
+    for name, service in COMPOSE["services"].items():
+        if "build" not in service:
+            continue
+        assert service["build"]["target"] in stages, name
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+        for volume in service["volumes"]:  # a volume gets the owner of the folder that the image has there
+            assert volume.partition(":")[2] in OWNED, name
+    assert DOCKERFILE.count("USER unstuck") == 3
+
+
+def test_images_are_built_with_the_tool_that_makes_the_lock_file() -> None:
+    (version,) = re.findall(r"^UV_VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert f"uv=={version} " in DOCKERFILE
+
+
+def test_workers_have_no_way_out() -> None:
+    workers = [service for name, service in COMPOSE["services"].items() if name.startswith("worker")]
+    assert len(workers) == 2
+    for service in workers:
+        assert all(COMPOSE["networks"][network]["internal"] for network in service["networks"])
+
+
+@pytest.fixture
+def figures(settings: Settings, store: Store) -> Iterator[set[str]]:
+    """The names that ``/metrics`` has once something of everything has happened."""
+    with store.database.write() as session:
+        tallies.add(session, [tallies.Addition(name, "x", 1.0) for name in tallies.FIGURES])
+    store.workers.beat("w", lanes=["probe"], ready=True, memory_bytes=1, sandbox={})
+    with TestClient(create_app(settings)) as client:
+        client.get("/healthz")
+        yield set(re.findall(r"^# TYPE (\S+)", client.get("/metrics").text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", MONITORING, ids=lambda path: path.name)
+def test_alerts_and_panels_look_at_figures_that_there_are(path: Path, figures: set[str]) -> None:
+    named = set(re.findall(r"\b(?:unstuck|process)_[a-z_]+", path.read_text()))
+    assert named
+    assert named <= figures

@@ -1,0 +1,216 @@
+"""Executing jobs with real forked children that do what the file says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analyzers.options import Options
+from analyzers.report import Report
+from app.jobs.execution import Executor
+from app.jobs.housekeeping import Housekeeper
+from app.queue.embedded import EmbeddedQueue
+from app.secret import Secret
+from app.settings import Settings
+from app.store import Store, open_store
+from app.store.jobs import Bounds, Submission
+from app.store.tables import Job
+from app.webhooks.sender import Sender
+from app.worker.diagnosis import Children
+from app.worker.launcher import Zygote
+from tests.app.scripted_zygote import script
+from tests.waiting import PATIENCE_S, join, until
+
+MODULE = "tests.app.scripted_zygote"
+
+
+class Service:
+    """A worker without its loop."""
+
+    def __init__(self, settings: Settings, children: Children) -> None:
+        self.store = open_store(settings)
+        self.store.database.migrate()
+        self.traces: list[str] = []
+        self.stopping = threading.Event()
+        scratch = settings.data / "scratch"
+        scratch.mkdir()
+        self.scratch = scratch
+        queue = EmbeddedQueue(self.store.leases.next_waiting)
+        self.executor = Executor(self.store, queue, children, scratch, settings, "w", self.stopping)
+
+    def submit(self, content: bytes, options: Options | None = None) -> Job:
+        with self.store.blobs.incoming() as incoming:
+            incoming.write(content)
+            submission = Submission("model.h5", options or Options())
+            return self.store.jobs.submit(incoming, submission, Bounds(10, 10, None))
+
+    def execute(self, content: bytes, options: Options | None = None) -> Job:
+        job = self.submit(content, options)
+        self.executor.execute(job.id)
+        return self.store.jobs.get(job.id)
+
+    def in_background(self, job: Job) -> threading.Thread:
+        thread = threading.Thread(target=self.executor.execute, args=(job.id,))
+        thread.start()
+        self.wait_for_event(self.store, job)
+        return thread
+
+    @staticmethod
+    def wait_for_event(store: Store, job: Job) -> None:
+        until(lambda: (watched := store.jobs.watch(job.id)) is not None and watched.last_event > 0)
+
+
+@pytest.fixture(scope="module")
+def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
+    settings = Settings(
+        data=tmp_path_factory.mktemp("children"), memory_bytes=2**30, reading_wall_s=PATIENCE_S
+    )
+    children = Children(settings, lambda _: None)
+    children.reading = Zygote(MODULE)
+    children.probe = Zygote(MODULE)
+    with children:
+        children.start()
+        yield children
+
+
+@pytest.fixture
+def service(settings: Settings, children: Children) -> Iterator[Service]:
+    service = Service(settings, children)
+    yield service
+    assert list(service.scratch.iterdir()) == []
+    service.store.database.close()
+
+
+def code(job: Job) -> str | None:
+    return None if job.error is None else job.error["code"]
+
+
+def test_a_job_ends_with_report_repaired_model_and_events(service: Service) -> None:
+    job = service.execute(script())
+    assert (job.status, code(job)) == ("succeeded", None)
+    assert job.report is not None
+    report = Report.model_validate_json(job.report)
+    assert (report.id, report.model.sha256) == (job.id, job.sha256)
+    assert report.fix is not None
+    assert report.fix.repaired_model == f"/v1/diagnoses/{job.id}/repaired-model"
+    assert job.repaired_sha256 is not None
+    assert b"".join(service.store.blobs.read(job.repaired_sha256)[1]) == b"repaired"
+    steps = [event.data["step"] for event in service.store.jobs.events(job.id, after=0)]
+    assert len(steps) >= 5
+    assert steps == sorted(steps)
+
+
+def test_without_probe_one_child_does_it_all(service: Service) -> None:
+    job = service.execute(script(probe="crash"), Options(probe="off"))
+    assert (job.status, job.repaired_sha256) == ("succeeded", None)
+    assert job.report is not None
+    fix = Report.model_validate_json(job.report).fix
+    assert fix is not None
+    assert fix.repaired_model is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "kind"),
+    [
+        ({"reading": "unusable"}, "no-layers", "input"),
+        ({"reading": "crash"}, "reading-crash", "input"),
+        ({"reading": "fault"}, "diagnosis-failed", "internal"),
+        ({"probe": "unusable"}, "no-layers", "input"),
+        ({"probe": "crash"}, "probe-crash", "input"),
+        ({"probe": "fault"}, "diagnosis-failed", "internal"),
+    ],
+)
+def test_each_end_has_its_code(service: Service, steps: dict[str, str], expected: str, kind: str) -> None:
+    job = service.execute(script(**steps))
+    assert (job.status, code(job)) == ("failed", expected)
+    assert job.error is not None
+    assert job.error["kind"] == kind
+
+
+def test_a_reading_child_that_hangs_is_ended_at_its_time(service: Service, children: Children) -> None:
+    hasty = Children(service.executor.settings.model_copy(update={"reading_wall_s": 0.5}), lambda _: None)
+    hasty.reading, hasty.probe = children.reading, children.probe
+    service.executor = replace(service.executor, children=hasty)
+    job = service.execute(script(reading="hang"))
+    assert (job.status, code(job)) == ("failed", "reading-timeout")
+
+
+def test_a_killed_child_is_tried_again_and_then_the_job_fails(service: Service) -> None:
+    job = service.execute(script(probe="kill"))
+    assert (job.status, job.attempt) == ("queued", 1)
+    service.executor.execute(job.id)
+    job = service.store.jobs.get(job.id)
+    assert (job.status, job.attempt, code(job)) == ("failed", 2, "worker-lost")
+
+
+def test_erasing_a_running_job_kills_its_child(service: Service) -> None:
+    job = service.submit(script(probe="hang"))
+    thread = service.in_background(job)
+    service.store.jobs.erase(job.id)
+    join(thread)
+    assert service.store.jobs.watch(job.id) is None
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back(service: Service) -> None:
+    job = service.submit(script(probe="hang"))
+    thread = service.in_background(job)
+    service.stopping.set()
+    join(thread)
+    back = service.store.jobs.get(job.id)
+    assert (back.status, back.attempt) == ("queued", 0)
+
+
+def test_the_lease_is_renewed_while_the_child_works(service: Service) -> None:
+    job = service.submit(script(probe="hang"))
+    thread = service.in_background(job)
+    (first,) = service.store.leases.signs()
+    until(lambda: service.store.leases.signs()[0].heartbeat_at > first.heartbeat_at)
+    assert service.store.leases.signs()[0].token == first.token
+    service.stopping.set()
+    join(thread)
+
+
+def test_a_clock_that_jumps_ends_no_job(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = service.executor.settings.model_copy(update={"lease_s": 8.0})
+    service.executor = replace(service.executor, settings=settings)
+    job = service.submit(script(probe="hang"))
+    thread = service.in_background(job)
+    sender = Sender(settings, Secret("s" * 32))
+    housekeeper = Housekeeper(settings, service.store, service.executor.queue, sender)
+    real = time.time
+    for jump_s in (7200.0, -7200.0, 0.0):
+        (before,) = service.store.leases.signs()
+        monkeypatch.setattr(time, "time", lambda jump_s=jump_s: real() + jump_s)
+        while service.store.leases.signs() == [before]:  # until the lease is renewed by the new time
+            housekeeper.tick()
+            time.sleep(0.2)
+        assert service.store.jobs.get(job.id).status == "running"
+    service.stopping.set()
+    join(thread)
+    assert service.store.jobs.get(job.id).attempt == 0
+
+
+def test_a_damaged_file_is_not_blamed_on_its_sender(service: Service) -> None:
+    job = service.submit(script(reading="unusable"))
+    path = service.store.blobs.local(job.sha256)
+    assert path is not None
+    path.write_bytes(path.read_bytes() + b" ")
+    service.executor.execute(job.id)
+    assert code(service.store.jobs.get(job.id)) == "stored-file-damaged"
+
+
+def test_a_job_that_another_worker_took_is_left_alone(service: Service, tmp_path: Path) -> None:
+    job = service.submit(script(probe="hang"))
+    thread = service.in_background(job)
+    other = "another"
+    with service.store.database.write() as session:
+        row = session.get(Job, job.id)
+        assert row is not None
+        row.lease_token = other
+    join(thread)
+    assert service.store.jobs.get(job.id).lease_token == other

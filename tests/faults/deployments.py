@@ -1,0 +1,161 @@
+"""Whole services as a platform runs them: web server, worker, database and broker, in every combination."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from app.jobs.lanes import LANES
+from app.queue.distributed import broker, queue_of
+from app.settings import Settings
+from app.store import Store, open_store
+from app.store.tables import Job
+from tests.app import server as servers
+from tests.app.backends import BROKERS, DATABASES, database_url
+from tests.app.processes import assert_gone, descendants, kill_all
+from tests.app.scripted_zygote import script
+from tests.app.server import Server
+from tests.waiting import PATIENCE_S, until
+
+COMBINATIONS = [(database, "embedded") for database in DATABASES] + [
+    (DATABASES[-1], broker) for broker in BROKERS
+]
+DISTRIBUTED = [pair for pair in COMBINATIONS if pair[1] != "embedded"]
+_salts = itertools.count()
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What a server and a worker run, as arguments of the interpreter."""
+
+    server: tuple[str, ...]
+    worker: tuple[str, ...]
+
+
+SCRIPTED = Programs(servers.SCRIPTED, ("-m", "tests.app.scripted_worker"))
+REAL = Programs(servers.REAL, ("-m", "app.cli", "worker"))
+
+
+@dataclass
+class Deployment:
+    """A running service."""
+
+    server: Server
+    settings: Settings
+    environment: dict[str, str]
+    programs: Programs
+    worker: subprocess.Popen[bytes] | None = None
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = open_store(self.settings)
+
+    @property
+    def distributed(self) -> bool:
+        """Whether its worker is one that a broker tells of jobs."""
+        return bool(self.settings.broker_url)
+
+    def send(self, client: httpx2.Client, *, options: dict[str, str] | None = None, **steps: Any) -> str:
+        """Send a model that no stored report answers; the address of its diagnosis."""
+        content = script(salt=next(_salts), **steps)
+        answer = client.post("/v1/diagnoses", files={"file": ("m.h5", content)}, data=options or {})
+        assert answer.status_code == 202, answer.text
+        return str(answer.headers["location"])
+
+    def job(self, address: str) -> Job:
+        return self.store.jobs.get(address.rpartition("/")[2])
+
+    def wait_for(self, address: str, *statuses: str) -> Job:
+        """The job once it has one of these states, and if it runs, once its child has spoken."""
+
+        def look() -> Job | None:
+            job = self.job(address)
+            said = job.status != "running" or job.progress is not None
+            return job if said and job.status in statuses else None
+
+        return until(look)
+
+    def let_go(self) -> None:
+        """From now on the children no longer hang."""
+        for path in self.settings.blob_folder.glob("??/*"):
+            os.utime(path, (0, 0))
+
+    def start_worker(self) -> None:
+        """Start the worker of a distributed service; an embedded one starts by itself."""
+        if self.distributed:
+            self.worker = self.run_worker()
+        until(lambda: self.server.answers("/readyz"))
+
+    def run_worker(self, **changed: str) -> subprocess.Popen[bytes]:
+        """A worker's process; ``changed`` is what its environment has otherwise than this service's."""
+        command = [sys.executable, *self.programs.worker]
+        return subprocess.Popen(command, env=self.environment | changed, start_new_session=True)
+
+    def stop_worker(self) -> None:
+        """Stop the worker in good order; one beside a web server is started again by that."""
+        if self.worker is not None:
+            self.worker.terminate()
+            self.worker.wait(timeout=PATIENCE_S)
+
+    @property
+    def ancestor(self) -> int:
+        """The process that has the worker's other processes below it."""
+        return self.server.process.pid if self.worker is None else self.worker.pid
+
+    def kill_worker(self) -> None:
+        """End the worker with all of its processes at once."""
+        family = descendants(self.ancestor)
+        if self.worker is not None:
+            family.insert(0, self.worker.pid)
+        kill_all(family)
+        assert_gone(family)
+        if self.worker is not None:
+            self.worker.wait()
+
+    def close(self) -> None:
+        self.store.database.close()
+        if self.worker is not None and self.worker.poll() is None:
+            self.stop_worker()
+        self.server.stop()
+
+
+@contextmanager
+def deployed(
+    data: Path, database: str, queue: str, *, programs: Programs = SCRIPTED, **chosen: Any
+) -> Iterator[Deployment]:
+    """A service on this database and broker (``embedded``: none), with these settings."""
+    with database_url(database) as url:
+        values = {
+            "database_url": url,
+            "broker_url": "" if queue == "embedded" else BROKERS[queue],
+            "queue_name": f"test-{secrets.token_hex(4)}",
+            **chosen,
+        }
+        settings = Settings.model_validate({"data": data, **values})
+        server = servers.start(data, programs.server, ready=False, **values)
+        environment = os.environ | settings.environment()
+        deployment = Deployment(server, settings, environment, programs)
+        try:
+            deployment.start_worker()
+            yield deployment
+        finally:
+            deployment.close()
+            if settings.broker_url:
+                forget_queues(settings)
+
+
+def forget_queues(settings: Settings) -> None:
+    """Leave nothing in the broker."""
+    with broker(settings).connection() as connection:
+        for lane in LANES:
+            connection.default_channel.queue_delete(queue_of(settings, lane))

@@ -1,0 +1,162 @@
+"""Database and broker away for a while: what was accepted ends all the same, once."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.app import backends
+from tests.app import server as servers
+from tests.app.processes import descendants
+from tests.app.scripted_zygote import MAGIC, release, script
+from tests.faults.deployments import DISTRIBUTED, deployed
+from tests.faults.gate import Gate
+from tests.waiting import PATIENCE_S, until
+
+LEASE_S = 6.0
+"""Short, so that the outage is; long enough for a busy machine to renew it in time."""
+
+
+@contextmanager
+def gated(url: str) -> Iterator[tuple[Gate, str]]:
+    """A gate before the port of a URL, and the URL that leads through it."""
+    parsed = make_url(url)
+    assert parsed.port is not None
+    with Gate(parsed.port) as gate:
+        yield gate, parsed.set(port=gate.port).render_as_string(hide_password=False)
+
+
+OUTAGES = [name for name in backends.DATABASES if name == "postgresql"]
+
+
+@pytest.mark.parametrize("database", OUTAGES)
+def test_a_database_that_is_away_for_longer_than_a_lease_costs_no_job(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gated(backends.POSTGRESQL) as (gate, url):
+        monkeypatch.setattr(backends, "POSTGRESQL", url)
+        with (
+            deployed(tmp_path, database, "embedded", lease_s=LEASE_S) as deployment,
+            deployment.server.client() as client,
+        ):
+            address = deployment.send(client, probe="held")
+            deployment.wait_for(address, "running")
+            gate.shut()
+            away = time.monotonic()
+            refused = client.post("/v1/diagnoses", files={"file": ("m.h5", script())})
+            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert "retry-after" in refused.headers
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["database"]) == (503, False)
+            assert client.get("/healthz").status_code == 200
+            time.sleep(max(0.0, away + 1.5 * LEASE_S - time.monotonic()))
+            gate.open()
+            release(tmp_path)
+            job = deployment.wait_for(address, "succeeded", "failed")
+            assert (job.status, job.attempt) == ("succeeded", 1), job.error
+
+
+@pytest.mark.parametrize("combination", DISTRIBUTED, ids="-".join)
+def test_a_job_that_is_sent_while_the_broker_is_away_is_announced_later(
+    tmp_path: Path, combination: tuple[str, str]
+) -> None:
+    database, name = combination
+    with (
+        gated(backends.BROKERS[name]) as (gate, url),
+        deployed(tmp_path, database, name, broker_url=url) as deployment,
+        deployment.server.client() as client,
+    ):
+        gate.shut()
+        address = deployment.send(client)
+        assert client.get("/readyz").json()["queue"] is False
+        gate.open()
+        job = deployment.wait_for(address, "succeeded", "failed")
+        assert (job.status, job.attempt) == ("succeeded", 1), job.error
+
+
+def test_jobs_outlive_worker_restarts_under_load(tmp_path: Path) -> None:
+    database, queue = DISTRIBUTED[0] if DISTRIBUTED else ("sqlite", "embedded")
+    with deployed(tmp_path, database, queue) as deployment, deployment.server.client() as client:
+        addresses = [
+            deployment.send(client, options={"probe": probe}) for probe in ("auto", "off") for _ in range(4)
+        ]
+        deployment.stop_worker()
+        deployment.start_worker()
+        for address in addresses:
+            job = deployment.wait_for(address, "succeeded", "failed")
+            assert (job.status, job.attempt) == ("succeeded", 1), job.error
+
+
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="m"\r\n\r\n' + MAGIC
+
+
+def incoming(data: Path) -> list[Path]:
+    return list((data / "blobs" / "incoming").iterdir())
+
+
+@contextmanager
+def half_sent(server: servers.Server) -> Iterator[socket.socket]:
+    """A connection on which half an upload has been sent."""
+    port = httpx2.URL(server.url).port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = "POST /v1/diagnoses HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
+        connection.sendall(PART + bytes(3_000_000))
+        until(lambda: incoming(server.data))
+        yield connection
+
+
+def test_uploads_that_break_off_or_pause_leave_nothing(tmp_path: Path) -> None:
+    server = servers.start(tmp_path, ready=False, upload_pause_s=5)
+    try:
+        with half_sent(server):
+            pass
+        until(lambda: not incoming(tmp_path))
+        with half_sent(server) as connection:
+            answer = b"".join(iter(lambda: connection.recv(2**16), b"")).decode()
+            assert answer.startswith("HTTP/1.1 408")
+            assert "upload-timeout" in answer
+        until(lambda: not incoming(tmp_path))
+    finally:
+        server.stop()
+
+
+INSIDE = """
+set -e
+mount -t tmpfs -o size=24m tmpfs "$UNSTUCK_DATA"
+exec "$0" -m tests.app.scripted_server
+"""
+
+
+def test_a_full_disk_refuses_uploads_and_fails_jobs_without_losing_any(tmp_path: Path) -> None:
+    """On a real file system of 24 MB, in a mount namespace of the service's own."""
+    command = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", INSIDE, sys.executable)
+    server = servers.start(tmp_path, command, program="")
+    try:
+        with server.client() as client:
+            large = {"file": ("m.h5", script() + bytes(40_000_000))}
+            refused = client.post("/v1/diagnoses", files=large)
+            assert (refused.status_code, refused.json()["code"]) == (507, "storage-full")
+            small = {"file": ("m.h5", script(salt="small"))}
+            ended = client.post(f"/v1/diagnoses?wait={PATIENCE_S}", files=small)
+            assert ended.status_code == 200, ended.text
+            filled = {"file": ("m.h5", script(probe="fill"))}
+            failed = client.post(f"/v1/diagnoses?wait={PATIENCE_S}", files=filled)
+            assert (failed.status_code, failed.json()["code"]) in {
+                (507, "storage-full"),
+                (422, "probe-crash"),
+            }
+            again = {"file": ("m.h5", script(salt="again"))}
+            assert client.post(f"/v1/diagnoses?wait={PATIENCE_S}", files=again).status_code == 200
+        until(lambda: len(descendants(server.process.pid)) >= 4)
+    finally:
+        server.stop()

@@ -1,0 +1,168 @@
+"""The whole probe of one file: which runs are made, and what cannot be probed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from keras import layers
+
+from analyzers.interventions.fix_loss import FixLoss
+from analyzers.interventions.lower_learning_rate import LowerLearningRate
+from analyzers.options import Options
+from analyzers.probe.evidence import ProbeEvidence
+from analyzers.probe.feeds import NotProbedError
+from analyzers.probe.session import ProbeSession
+from analyzers.progress import Progress, silent
+from analyzers.spec import ModelSpec, ObjectSpec
+from tests.probe.graphs import chain, classifier, training
+from tests.probe.models import CLASSES, compiled, normalized, patient_session, plain, setting
+from tests.support import spec_of
+
+
+def _session(spec: ModelSpec, progress: Any = silent, **options: Any) -> ProbeSession:
+    return patient_session(spec, Options(**options), budget_s=20, progress=progress)
+
+
+def test_a_healthy_model_learns_on_every_scale_and_so_does_the_control(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    found = _session(spec_of(normalized(), tmp_path), told.append).evidence()
+
+    assert found.control.verdict == "learnt"
+    assert [run.input_scale for run in found.runs[:2]] == ["standardized", "raw"]
+    assert {run.verdict for run in found.runs} == {"learnt"}
+    assert found.decision is found.runs[0]
+    assert found.decision.weights == "fresh"
+    assert found.classes_used == CLASSES
+    assert found.task == f"tell 4 classes of synthetic images apart (12x12x3, {found.batch_size} a step, every sample new)"  # fmt: skip
+    assert not found.cut
+    assert [one.fraction for one in told] == sorted(one.fraction for one in told)
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory: pytest.TempPathFactory) -> ProbeSession:
+    model = plain(keras.optimizers.Adam(0.3))
+    session = _session(spec_of(model, tmp_path_factory.mktemp("session")), input_range="standardized")
+    session.found = session.evidence()  # type: ignore[attr-defined] # shared by the tests below
+    return session
+
+
+@pytest.mark.parametrize(("rate", "tried"), [(1e-3, [1e-2, 1e-1]), (1e-6, [1e-5, 1e-4, 1e-3]), (0.3, [])])
+def test_a_stuck_model_is_tried_at_higher_rates_unless_its_own_is_too_high(
+    rate: float, tried: list[float]
+) -> None:
+    session = _session(classifier(4, "softmax", training(learning_rate=rate)))
+    assert [higher for _, higher in session._higher_rates(1e-3)] == pytest.approx(tried)
+
+
+def test_a_stuck_model_is_run_at_its_rate(sick: ProbeSession) -> None:
+    runs = sick.found.runs  # type: ignore[attr-defined]
+    assert [(run.verdict, run.learning_rate) for run in runs] == [("stuck", pytest.approx(0.3))]
+
+
+def test_an_attempt_on_the_rate_alone_reuses_the_compiled_graph(sick: ProbeSession) -> None:
+    applied = LowerLearningRate().apply(sick.spec)
+    assert applied is not None
+    run = sick.attempt(applied.spec, "lower-learning-rate", frozenset(), keeps_graph=True)
+    assert run(setting(learning_rate=0.03, steps=30)).verdict == "learnt"
+    assert sick._trial is not None
+    assert sick._trial.compiled._step.experimental_get_tracing_count() == 1
+
+
+def test_another_start_is_asked_only_where_the_failure_is_not_clear(sick: ProbeSession) -> None:
+    found: ProbeEvidence = sick.found  # type: ignore[attr-defined]
+    clear = replace(found, runs=found.runs[:1])
+    disputed = replace(found, runs=(found.runs[0], replace(found.runs[0], verdict="learnt")))
+    learnt = replace(found, runs=(replace(found.runs[0], verdict="learnt"), found.runs[0]))
+
+    assert sick.another_start(clear) is clear
+    assert sick.another_start(learnt) is learnt
+    more = sick.another_start(disputed).runs
+    assert (len(more), more[-1].seed, more[-1].learning_rate) == (3, 1, found.runs[0].learning_rate)
+
+
+def test_an_attempt_at_another_loss_trains_with_it() -> None:
+    session = _session(classifier(4, "softmax", training(ObjectSpec("MeanSquaredError"))))
+    applied = FixLoss().apply(session.spec)
+    assert applied is not None
+    session.attempt(applied.spec, "fix-loss", frozenset(), keeps_graph=False)
+    assert session._latest is not None
+    assert session._latest[1].targets.heads[0].loss.kind == "CategoricalCrossentropy"
+
+
+def test_seeds_of_a_diagnosis_follow_from_the_senders(sick: ProbeSession) -> None:
+    assert [sick.seed(0), sick.seed(100)] == [0, 100]
+    assert {run.seed for run in sick.found.runs} <= {0, 1}  # type: ignore[attr-defined]
+
+
+def test_what_was_assumed_is_said() -> None:
+    custom = training(ObjectSpec("MyLoss"), optimizer=None, learning_rate=None)
+    said = _session(classifier(4, "softmax", custom)).assumptions
+    assert said == (
+        "MyLoss is not one of Keras's losses: CategoricalCrossentropy was used for output 0.",
+        "The file names no optimizer: Adam at 0.001 was used.",
+    )
+
+
+def test_the_rate_in_force_is_that_of_the_optimizers_state_unless_a_schedule_moved_it() -> None:
+    schedule = ObjectSpec("CosineDecay")
+    at = {
+        "file": training(learning_rate=0.01),
+        "state": training(learning_rate=0.01, rate_in_force=1e-6, steps_taken=500),
+        "schedule": training(learning_rate=0.01, rate_in_force=1e-6, schedule=schedule),
+        "nothing": training(learning_rate=None, optimizer=ObjectSpec("SGD", {"momentum": 0.9})),
+    }
+    rates = {name: _session(classifier(4, "softmax", one)).rate for name, one in at.items()}
+    assert rates == pytest.approx({"file": 0.01, "state": 1e-6, "schedule": 0.01, "nothing": 0.001})
+
+
+def test_saved_weights_decide_once_the_model_was_trained() -> None:
+    assert _session(classifier(4, "softmax", training(steps_taken=100))).weights == "saved"
+    assert _session(classifier(4, "softmax", training(steps_taken=0))).weights == "fresh"
+
+
+def test_the_hard_deadline_cuts_the_probe_and_says_so(tmp_path: Path) -> None:
+    session = _session(spec_of(normalized(), tmp_path))
+    original = session.watch.tick
+
+    def late(loss: float | None = None, count: int = 1) -> None:
+        session.watch._deadline = 0.0 if session._runs else session.watch._deadline
+        original(loss, count)
+
+    session.watch.tick = late  # type: ignore[method-assign] # the clock strikes after the first run
+    found = session.evidence()
+    assert found.cut
+    assert len(found.runs) == 1
+
+
+def _two_inputs() -> keras.Model:
+    inputs = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    x = layers.Flatten()(layers.Add()(inputs))
+    return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(x)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (
+            chain([("head", "Dense", {"units": 3})], (None, 4), dtype="int32"),
+            "numbers that no Embedding reads",
+        ),
+        (chain([("pool", "GlobalAveragePooling2D", {})]), "nothing to train"),
+        (classifier(front=[("mine", "MyLayer", {})]), "cannot be built"),
+    ],
+    ids=["whole numbers", "no weights", "custom layer"],
+)
+def test_what_has_no_task_is_refused_with_the_reason(spec: ModelSpec, reason: str) -> None:
+    with pytest.raises(NotProbedError, match=reason):
+        _session(spec)
+
+
+def test_several_inputs_are_probed_together(tmp_path: Path) -> None:
+    session = _session(spec_of(_two_inputs(), tmp_path))
+    layout = session.targets.layout
+    assert [feed.shape for feed in layout.feeds] == [(8, 8, 3), (8, 8, 3)]
+    assert layout.joint == "sum"
