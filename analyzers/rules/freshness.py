@@ -19,8 +19,8 @@ LEAST_WEIGHTS: Final = 200
 SAMPLE: Final = 4096
 """Weights that are compared, evenly taken from the kernel."""
 
-KOLMOGOROV: Final = 1.63
-"""Largest sqrt(n) times the distance between two distributions that are the same, at 1 % error
+KOLMOGOROV: Final = 1.95
+"""Largest sqrt(n) times the distance between two distributions that are the same, at 0.1 % error
 (Kolmogorov's limit distribution).  Trained kernels have long tails and fail by far."""
 
 

@@ -9,7 +9,7 @@ from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicab
 from analyzers.rules.freshness import LEAST_WEIGHTS, freshness, is_fresh
 
 LEAST_SHARE: Final = 0.9
-"""Share of kernels at their initialiser: each fresh one fails the test with a probability of 1 %."""
+"""Share of kernels at their initialiser: each fresh one fails the test with a probability of 0.1 %."""
 
 
 class UntrainedWeights(Rule):
