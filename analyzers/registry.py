@@ -52,6 +52,7 @@ from analyzers.rules.outputs.relu_before_output_activation import ReluBeforeOutp
 from analyzers.rules.outputs.single_unit_softmax import SingleUnitSoftmax
 from analyzers.rules.outputs.wrong_loss_for_output import WrongLossForOutput
 from analyzers.rules.probe.activation_scale_drift import ActivationScaleDrift
+from analyzers.rules.probe.cannot_overfit_small_batch import CannotOverfitSmallBatch
 from analyzers.rules.probe.constant_output_collapse import ConstantOutputCollapse
 from analyzers.rules.probe.diverging_loss import DivergingLoss
 from analyzers.rules.probe.exploding_gradient import ExplodingGradient
@@ -59,6 +60,7 @@ from analyzers.rules.probe.gradient_path_cut import GradientPathCut
 from analyzers.rules.probe.high_initial_loss import HighInitialLoss
 from analyzers.rules.probe.initialization_sensitivity import InitializationSensitivity
 from analyzers.rules.probe.input_scale_sensitivity import InputScaleSensitivity
+from analyzers.rules.probe.learns_without_input import LearnsWithoutInput
 from analyzers.rules.probe.loss_stuck_at_chance import LossStuckAtChance
 from analyzers.rules.probe.oscillating_loss import OscillatingLoss
 from analyzers.rules.probe.saturated_activations import SaturatedActivations
@@ -149,6 +151,8 @@ _ALL: Final[tuple[Rule, ...]] = (
     VanishingGradient(),
     ExplodingGradient(),
     ConstantOutputCollapse(),
+    CannotOverfitSmallBatch(),
+    LearnsWithoutInput(),
     DivergingLoss(),
     InputScaleSensitivity(),
     TrainInferenceGap(),

@@ -75,10 +75,15 @@ def diagnose_spec(
     except (NotProbedError, Unbuildable) as error:
         return plainly(reason=str(error))
     measured = run_rules(spec, options, evidence, only=_PROBE_RULES)
-    found = RuleResults([*measured.findings, *static.findings], {**static.checks, **measured.checks})
+    found = _together(measured, static)
     search = _search(session, evidence, found)
-    if search is not None and search.proof is None and not search.cut:
-        evidence = session.another_start(evidence)
+    if search is not None and not search.cut:
+        evidence = session.failure_explained(
+            evidence if search.proof is not None else session.another_start(evidence)
+        )
+    everything = _with_proof(evidence, search)
+    measured = run_rules(spec, options, everything, only=_PROBE_RULES)
+    found = _together(measured, static)
     findings = weigh(found.findings, evidence, search)
     progress(Progress("reporting", 0.99, "writing the report"))
     fix = _fix(session.spec, evidence, search, report_id=report_id, repaired=repaired, seed=options.seed)
@@ -87,7 +92,7 @@ def diagnose_spec(
         reading_s=round(reading_s, 3), rules_s=round(ruled - started, 3), build_s=round(built - ruled, 3),
         probe_s=round(ended - built, 3), total_s=round(reading_s + ended - started, 3),
     )  # fmt: skip
-    judgement = judge(findings, _with_proof(evidence, search))
+    judgement = judge(findings, everything)
     diagnosis = Diagnosis(
         spec, options, findings, found, judgement, evidence, search, fix, device_name(), timings,
         session.assumptions,
@@ -114,6 +119,11 @@ def _search(session: ProbeSession, evidence: ProbeEvidence, found: RuleResults) 
     if judge(found.findings, evidence).verdict == "converges":
         return None
     return Search(session, evidence, found.findings).find()
+
+
+def _together(measured: RuleResults, static: RuleResults) -> RuleResults:
+    """What the probe's rules and the others found."""
+    return RuleResults([*measured.findings, *static.findings], {**static.checks, **measured.checks})
 
 
 def _with_proof(evidence: ProbeEvidence, search: SearchResult | None) -> ProbeEvidence:

@@ -13,6 +13,9 @@ InputScale = Literal["standardized", "raw", "0-1", "-1-1", "unscaled"]
 divided by 255, and by 127.5 less 1.  ``unscaled``: features in units of their own."""
 
 
+MEMORIZED: Final = 0.1
+"""Normalised loss under which the samples of one batch are known by heart."""
+
 UNDER_WAY: Final[frozenset[RunVerdict]] = frozenset({"learnt", "slow", "unstable"})
 """Verdicts of runs that learnt something of the task at some time."""
 
@@ -119,6 +122,9 @@ class ProbeEvidence:
         scales_itself: the graph itself brings raw input to a sane scale (so only raw was tried).
         reductions: what was made smaller to fit the budget, for a person.
         cut: the hard deadline ended the probe early.
+        blind: the deciding run once more, with one and the same input for every sample; None where it was
+            not made.
+        memorized: the model and the control on the samples of one batch, over and over; None likewise.
     """
 
     task: str
@@ -132,6 +138,8 @@ class ProbeEvidence:
     scales_itself: bool
     reductions: tuple[str, ...] = ()
     cut: bool = False
+    blind: Run | None = None
+    memorized: tuple[Run, Run] | None = None
 
     @property
     def decision(self) -> Run:

@@ -10,12 +10,12 @@ import numpy as np
 from analyzers.building import Built, assign_weights, build, make_optimizer, reinitialize
 from analyzers.probe import judgement
 from analyzers.probe.compiled import CompiledModel, StepRecord
-from analyzers.probe.evidence import InputScale, Run, Snapshot
+from analyzers.probe.evidence import MEMORIZED, InputScale, Run, Snapshot
 from analyzers.probe.instruments.outputs import pooled
 from analyzers.probe.plan import Plan
 from analyzers.probe.resampling import resample
 from analyzers.probe.targets import Targets
-from analyzers.probe.task import Task
+from analyzers.probe.task import Batch, Task
 from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.report import RunVerdict
 from analyzers.spec import ModelSpec, ObjectSpec
@@ -55,6 +55,8 @@ class Setting:
         extend: give it more steps while it is still on its way down and the plan has them to spare.
         patient: give it more steps on a silent plateau too, as the run that decides deserves.
         warmed: let the rate rise to its value over the first steps, and clip gradients.
+        samples: ``new`` ones for every step; ``same``: those of the first step over and over; ``blind``: new
+            ones whose input is that of the first, so that nothing tells the answers apart.
     """
 
     label: str
@@ -67,6 +69,7 @@ class Setting:
     extend: bool = True
     patient: bool = False
     warmed: bool = False
+    samples: Literal["new", "same", "blind"] = "new"
 
 
 @dataclass
@@ -112,13 +115,13 @@ class Trial:
         limit = setting.steps
         while len(record.steps) < limit:
             self._warm(setting, len(record.steps))
-            batch = task.batch(self.plan.batch, setting.scale, len(record.steps))
+            batch = self._batch(task, setting, len(record.steps))
             self._note(record, self.compiled.step(batch))
             try:
                 watch.tick(record.steps[-1].loss)
             except OutOfTimeError:
                 return self._cut_short(setting, record)
-            if self._clear(record.series):
+            if self._clear(record.series) if setting.samples == "new" else _by_heart(record.series):
                 break
             if (
                 len(record.steps) == limit < EXTENSION * setting.steps
@@ -128,6 +131,16 @@ class Trial:
             ):
                 limit += setting.steps // 2
         return self._finished(setting, record, task)
+
+    def _batch(self, task: Task, setting: Setting, step: int) -> Batch:
+        """What one step trains on."""
+        if setting.samples == "same":
+            return task.batch(self.plan.batch, setting.scale, 0)
+        inputs, answers = task.batch(self.plan.batch, setting.scale, step)
+        if setting.samples == "blind":
+            first, _ = task.batch(self.plan.batch, setting.scale, 0)
+            inputs = tuple(np.repeat(one[:1], len(one), axis=0) for one in first)
+        return inputs, answers
 
     def _warm(self, setting: Setting, step: int) -> None:
         """Set the rate and the clipping of one step."""
@@ -265,6 +278,11 @@ class Trial:
             information_gain_error=error,
         )
         return snapshot, judged
+
+
+def _by_heart(series: judgement.Series) -> bool:
+    """Whether the samples are memorised, or the loss is lost: nothing else ends a run that says what it may."""
+    return judgement.diverged(series) or (bool(series.judged) and series.judged[-1] < MEMORIZED)
 
 
 def make_trial(spec: ModelSpec, plan: Plan, targets: Targets, fresh: frozenset[str] = frozenset()) -> Trial:

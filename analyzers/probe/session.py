@@ -54,6 +54,9 @@ WARMED: Final = "with a warmed-up rate and clipped gradients"
 GRACE_S: Final = 5.0
 """Seconds over the budget before the clock ends the probe; the plan itself looks at no clock."""
 
+EXPLAINING: Final = 3
+"""Runs that tell kinds of being stuck apart: blind, and model and control on one batch."""
+
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
 
@@ -110,6 +113,7 @@ class ProbeSession:
         self._runs: list[Run] = []
         self._first_run_s = 0.0
         self._trial: Trial | None = None
+        self._control_trial: Trial | None = None
         self._latest: tuple[tuple[str, frozenset[str]], Trial] | None = None
 
     def seed(self, number: int) -> int:
@@ -172,7 +176,8 @@ class ProbeSession:
                 CONTROL_RATE,
                 self.plan.steps,
             )
-            run = Trial(built, compiled, self.plan, targets).run(setting, self.watch)
+            self._control_trial = Trial(built, compiled, self.plan, targets)
+            run = self._control_trial.run(setting, self.watch)
             if run.verdict == "learnt":
                 break
         assert run is not None  # noqa: S101 - the loop ran
@@ -254,6 +259,34 @@ class ProbeSession:
             return replace(evidence, runs=(*evidence.runs, self._run(setting)))
         except OutOfTimeError:
             return replace(evidence, cut=True)
+
+    def failure_explained(self, evidence: ProbeEvidence) -> ProbeEvidence:
+        """The evidence with what tells kinds of being stuck apart, where the plan has steps to spare.
+
+        One run in which no input tells the answers apart, and one of model and control on the samples of a
+        single batch (Ng's and Karpathy's first check of a network).
+        """
+        decision, steps = evidence.decision, self.plan.steps
+        if evidence.outcome != "stuck" or evidence.cut or self.watch.remaining_steps < EXPLAINING * steps:
+            return evidence
+        base = Setting(
+            "without an input that tells", decision.input_scale, decision.weights, decision.seed,
+            decision.learning_rate, len(decision.loss), extend=False, samples="blind",
+        )  # fmt: skip
+        again = replace(base, label="the same samples again and again", steps=steps, samples="same")
+        try:
+            self.watch.begin("probing", "looking at how it fails")
+            blind = self.original()(base)
+            model = self.original()(again)
+            return replace(evidence, blind=blind, memorized=(model, self._memorizing_control(again)))
+        except OutOfTimeError:
+            return replace(evidence, cut=True)
+
+    def _memorizing_control(self, setting: Setting) -> Run:
+        """The control on the samples of one batch."""
+        assert self._control_trial is not None  # noqa: S101 - it decided before the model was looked at
+        theirs = replace(setting, scale=self.scales.natural, weights="fresh", learning_rate=CONTROL_RATE)
+        return self._control_trial.run(theirs, self.watch)
 
     def _run(self, setting: Setting) -> Run:
         self.watch.begin("probing", f"training the model {setting.label}")

@@ -19,8 +19,8 @@ LEAST_WEIGHTS: Final = 200
 SAMPLE: Final = 4096
 """Weights that are compared, evenly taken from the kernel."""
 
-KOLMOGOROV: Final = 1.95
-"""Largest sqrt(n) times the distance between two distributions that are the same, at 0.1 % error
+KOLMOGOROV: Final = 1.63
+"""Largest sqrt(n) times the distance between two distributions that are the same, at 1 % error
 (Kolmogorov's limit distribution).  Trained kernels have long tails and fail by far."""
 
 
@@ -51,9 +51,9 @@ def freshness(graph: Graph, layer: LayerSpec) -> dict[str, Any] | None:
     return {"distance": _distance(sample, distribution), "largest_bias": largest}
 
 
-def is_fresh(row: Mapping[str, Any]) -> bool:
-    """Whether a layer's kernel passes for freshly drawn and its biases are still zero."""
-    return bool(row["distance"] <= KOLMOGOROV and row["largest_bias"] == 0)
+def is_fresh(row: Mapping[str, Any], limit: float = KOLMOGOROV) -> bool:
+    """Whether a layer's kernel passes for freshly drawn, within a distance, and its biases are still zero."""
+    return bool(row["distance"] <= limit and row["largest_bias"] == 0)
 
 
 _KERNELS: Final = {"kernel": "kernel_initializer", "depthwise_kernel": "depthwise_initializer"}

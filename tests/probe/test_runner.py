@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from analyzers.probe.evidence import Run
+from analyzers.probe.evidence import MEMORIZED, Run
 from analyzers.probe.runner import EXTENSION, Trial
 from analyzers.probe.watch import OutOfTimeError
 from analyzers.spec import ModelSpec
@@ -185,3 +185,14 @@ def test_a_warmed_run_starts_with_small_steps_and_leaves_no_trace(healthy: Trial
 def test_the_deadline_ends_a_run(healthy: Trial) -> None:
     with pytest.raises(OutOfTimeError):
         healthy.run(setting(), watch(seconds=-1))
+
+
+def test_a_batch_that_is_shown_again_and_again_is_learnt_by_heart(healthy: Trial) -> None:
+    run = healthy.run(setting(seed=1, steps=120, samples="same"), watch())
+    assert run.judged[-1] < MEMORIZED <= min(run.judged[:-1])
+
+
+def test_without_an_input_that_tells_the_loss_rests_at_chance(healthy: Trial) -> None:
+    run = healthy.run(setting(seed=1, steps=40, samples="blind", extend=False), watch())
+    assert len(run.judged) == 40
+    assert min(run.judged[-10:]) > 0.8

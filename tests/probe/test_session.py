@@ -13,7 +13,7 @@ from keras import layers
 from analyzers.interventions.fix_loss import FixLoss
 from analyzers.interventions.lower_learning_rate import LowerLearningRate
 from analyzers.options import Options
-from analyzers.probe.evidence import ProbeEvidence
+from analyzers.probe.evidence import MEMORIZED, ProbeEvidence
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.session import ProbeSession
 from analyzers.progress import Progress, silent
@@ -166,3 +166,25 @@ def test_several_inputs_are_probed_together(tmp_path: Path) -> None:
     layout = session.targets.layout
     assert [feed.shape for feed in layout.feeds] == [(8, 8, 3), (8, 8, 3)]
     assert layout.joint == "sum"
+
+
+def test_a_stuck_model_is_trained_blind_and_on_one_batch(sick: ProbeSession) -> None:
+    found: ProbeEvidence = sick.found  # type: ignore[attr-defined]
+    explained = sick.failure_explained(found)
+    assert explained.runs == found.runs
+    assert explained.blind is not None
+    assert explained.memorized is not None
+    model, control = explained.memorized
+    assert len(explained.blind.loss) <= len(found.decision.loss)
+    assert (model.learning_rate, model.seed) == (found.decision.learning_rate, found.decision.seed)
+    assert model.judged[-1] > MEMORIZED > control.judged[-1]
+
+
+def test_a_failure_is_explained_only_where_it_is_one_and_there_are_steps_to_spare(
+    sick: ProbeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: ProbeEvidence = sick.found  # type: ignore[attr-defined]
+    learnt = replace(found, runs=(replace(found.runs[0], verdict="learnt"),))
+    assert sick.failure_explained(learnt) is learnt
+    monkeypatch.setattr(sick.watch, "_total", sick.watch.steps)
+    assert sick.failure_explained(found) is found

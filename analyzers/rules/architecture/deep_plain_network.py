@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
+from analyzers.rules.initializers import UNSUITED, activation_behind
 from analyzers.rules.propagation import plain_stretch, propagation_of
 from analyzers.rules.words import listed, number
 
@@ -24,6 +26,9 @@ FADED: Final = 0.1
 
 GONE: Final = 0.01
 """The same from which a network seldom trains with usual rates: two orders of magnitude."""
+
+SATURATING: Final = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
+"""Activations whose slope of a quarter or less no initialiser makes up for (Glorot & Bengio 2010, section 3.1)."""
 
 CONFIDENCE_FADED: Final = 0.4
 CONFIDENCE_GONE: Final = 0.6
@@ -104,6 +109,7 @@ class DeepPlainNetwork(Rule):
         for node in stretch:
             level = propagation.levels[node]
             layers[node.path] = {
+                "activation": activation_behind(propagation.graph, node),
                 "depth": level.run,
                 "gain": _bounded(level.signal / before),
                 "predicted_signal": _bounded(level.signal / start),
@@ -146,7 +152,7 @@ class DeepPlainNetwork(Rule):
                 f"the last is {number(signal)} times, the gradient that comes back to the first "
                 f"{number(gradient)} times its size at the start"
                 + _steepest(measurement) + ".",
-                fix=f"Initialise {listed(names)} with he_normal, or put BatchNormalization between them.",
+                fix=_fix(measurement),
                 confidence=CONFIDENCE_GONE if gone else confidence,
             ),
         )  # fmt: skip
@@ -155,6 +161,18 @@ class DeepPlainNetwork(Rule):
 def _bounded(value: float) -> float:
     """A scale within what JSON and people can read: 1e-30 to 1e30."""
     return min(max(value, 1e-30), 1e30)
+
+
+def _fix(measurement: Measurement) -> str:
+    """What keeps the scale between layers with the activation that most of them have."""
+    rows = measurement.layers
+    activations = Counter(row["activation"] for row in rows.values() if row["activation"] is not None)
+    common = activations.most_common(1)[0][0] if activations else "relu"
+    if common in SATURATING:
+        first = f"Replace {common} behind {listed(rows)} by relu, with he_normal"
+    else:
+        first = f"Initialise {listed(rows)} with {UNSUITED.get(common, UNSUITED['relu'])[1]}"
+    return f"{first}, or put BatchNormalization between them."
 
 
 def _steepest(measurement: Measurement) -> str:

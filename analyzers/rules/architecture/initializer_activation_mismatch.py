@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
+from analyzers.rules.initializers import UNSUITED, activation_behind
 from analyzers.rules.propagation import plain_stretch
 from analyzers.rules.training_math import initializer_name
 from analyzers.rules.words import listed
 from analyzers.spec import LayerSpec, kinds
-from analyzers.spec.graph import Graph, Node
-from analyzers.spec.roles import activation, core, is_weighted, keeps_scale, normalizes
-
-GLOROT: Final = frozenset({"GlorotUniform", "GlorotNormal"})
-HE: Final = frozenset({"HeUniform", "HeNormal"})
-
-UNSUITED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
-    "relu": (GLOROT, "he_normal"),
-    "relu6": (GLOROT, "he_normal"),
-    "leaky_relu": (GLOROT, "he_normal"),
-    "prelu": (GLOROT, "he_normal"),
-    "tanh": (HE, "glorot_uniform"),
-    "sigmoid": (HE, "glorot_uniform"),
-    "selu": (GLOROT | HE, "lecun_normal"),
-}
-"""Activation -> initialisers made for others, and the one made for it (He et al. 2015, section 2.2;
-Glorot & Bengio 2010, section 4.2.1; Klambauer et al. 2017, section 2)."""
+from analyzers.spec.graph import Graph
+from analyzers.spec.roles import activation, core, is_weighted
 
 MANY: Final = 8
 """Mismatched layers in a row from which the lost factor adds up to an order of magnitude (0.71 ** 8 < 0.1)."""
@@ -92,7 +78,7 @@ class InitializerActivationMismatch(Rule):
         judged = 0
         for node in graph.nodes:
             layer = graph.layer(node)
-            following = _following(graph, node) if layer.trainable and _has_kernel(layer) else None
+            following = activation_behind(graph, node) if layer.trainable and _has_kernel(layer) else None
             if following is None:
                 continue
             judged += 1
@@ -176,23 +162,6 @@ def _initializer(layer: LayerSpec) -> Any:
         if config.get(key) is not None:
             return config[key]
     return None
-
-
-def _following(graph: Graph, node: Node) -> str | None:
-    """The activation that a kernel's output meets first; None behind a normalisation, merge or weights."""
-    own = activation(graph.layer(node))
-    while own in (None, "linear"):
-        consumers = graph.after(node)
-        if len(consumers) != 1:
-            return None
-        node = consumers[0]
-        layer = graph.layer(node)
-        if normalizes(layer) or is_weighted(layer) or len(graph.before(node)) != 1:
-            return None
-        own = activation(layer)
-        if own in (None, "linear") and not keeps_scale(graph, node):
-            return None
-    return own
 
 
 def _dropouts_behind_selu(graph: Graph) -> list[str]:

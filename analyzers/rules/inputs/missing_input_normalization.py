@@ -83,8 +83,8 @@ class MissingInputNormalization(Rule):
         judged = [item for item in model_inputs(graph) if item.kind == "image" or _numeric(item, said_raw)]
         if not judged:
             return NotApplicable(
-                "no input looks like an image, and the scale of other inputs is not in the file; "
-                "input_range=0-255 would settle it"
+                "no input looks like an image, and the scale of other inputs is not in the file: standardise "
+                "features before they are fed, or put an adapted Normalization layer in front"
             )
         recorded = recorded_scales(graph) if facts.has("weights") else {}
         layers: dict[str, dict[str, Any]] = {}

@@ -121,14 +121,27 @@ class ConstantOutputCollapse(Rule):
                           "constant_from_the_start": from_start, "information_gain": details["information_gain"],
                           "steps": details["steps"]},
                 explanation=f"At the end of the run ({details['conditions']}) the outputs differ between inputs by "
-                f"{number(measurement.value)} of their own size. {change}.{where} The model can fit no more than how "
-                "often each class occurs.",
-                fix="Initialise the dead layers anew, keep a gradient on the negative side (LeakyReLU), and carry the signal "
-                "through the depth with he_normal or BatchNormalization."
-                if from_start else
-                "Lower the learning rate, standardise the input, or normalise between the layers, so that the first steps "
-                "do not collapse the signal.",
+                f"{number(measurement.value)} of their own size. {change}.{where} The model can fit no more than the "
+                "best constant answer.",
+                fix=_fix(from_start=from_start, dead=bool(measurement.layers)),
                 certain=True,
                 confidence=0.9,
             ),
         )  # fmt: skip
+
+
+def _fix(*, from_start: bool, dead: bool) -> str:
+    if not from_start:
+        return (
+            "Lower the learning rate, standardise the input, or normalise between the layers, so that the first steps "
+            "do not collapse the signal."
+        )
+    carried = (
+        "arry the signal through the depth: BatchNormalization between the layers, relu with he_normal instead of "
+        "activations that saturate."
+    )
+    if not dead:
+        return f"C{carried}"
+    return (
+        f"Initialise the dead layers anew, keep a gradient on the negative side (LeakyReLU), and c{carried}"
+    )

@@ -72,7 +72,7 @@ class DivergingLoss(Rule):
         if broken is None and not all(map(math.isfinite, totals)):
             broken = next(step for step, loss in enumerate(run.regularization) if not math.isfinite(loss))
         last = middle(last_fifth(run.loss))
-        first = middle(run.loss[:WINDOW])
+        first = middle(run.loss[: min(WINDOW, len(last_fifth(run.loss)))])
         earlier = middle(last_fifth(run.loss[: -len(last_fifth(run.loss))]))
         return Measurement(
             finite(last / first if first > 0 else None) or 0.0,

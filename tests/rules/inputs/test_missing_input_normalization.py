@@ -131,7 +131,7 @@ def test_tables_and_sequences_are_not_judged(tmp_path: Path) -> None:
     sequence = keras.Sequential([keras.Input((28, 28)), layers.LSTM(4)])
     tokens = keras.Sequential([keras.Input((20,)), layers.Embedding(50, 4), layers.LSTM(4)])
     for model in (table, sequence, tokens):
-        assert "input_range=0-255" in reason(RULE, spec_of(model, tmp_path))
+        assert "standardise features" in reason(RULE, spec_of(model, tmp_path))
 
 
 def test_a_table_that_is_fed_bytes_is_judged(tmp_path: Path) -> None:
