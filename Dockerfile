@@ -13,11 +13,11 @@ VOLUME /data
 
 # Dependencies change seldom, the code often: a layer each.
 FROM base AS web
-RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3 \
+RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry \
     --no-install-package tensorflow
 COPY analyzers analyzers
 COPY app app
-RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 \
+RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry \
     --no-install-package tensorflow
 USER unstuck
 EXPOSE 8000
@@ -26,18 +26,18 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
 CMD ["unstuck", "serve"]
 
 FROM base AS worker
-RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3
+RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry
 COPY analyzers analyzers
 COPY app app
-RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3
+RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry
 USER unstuck
 CMD ["unstuck", "worker"]
 
 FROM base AS worker-gpu
-RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3 --extra gpu
+RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry --extra gpu
 COPY analyzers analyzers
 COPY app app
-RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra gpu
+RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry --extra gpu
 USER unstuck
 CMD ["unstuck", "worker"]
 

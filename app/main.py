@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from analyzers.version import VERSION
+from app import telemetry
 from app.api import catalogue, diagnoses, health, metrics, problems, signing_in
 from app.api.ascii import AsciiJSONResponse
 from app.api.metrics import Metrics
@@ -68,4 +69,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Surroundings, metrics=app.state.metrics)
     for module in (diagnoses, catalogue, health, metrics, signing_in, pages):
         app.include_router(module.router)
+    telemetry.watch(app)
     return app

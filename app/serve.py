@@ -9,6 +9,7 @@ from typing import Final
 
 import uvicorn
 
+from app import telemetry
 from app.logs import configure
 from app.main import create_app
 from app.secret import SECRET_CHARACTERS
@@ -74,6 +75,7 @@ def serve(settings: Settings, *, worker: str = WORKER) -> None:
         app.worker.sandbox.WeakSandboxError: the kernel offers no sandbox.
     """
     configure()
+    telemetry.configure("unstuck-web")
     store = open_store(settings)
     try:
         locked = lock(settings.data / "service.lock")

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from app import telemetry
 from app.api.metrics import Metrics
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -64,6 +65,7 @@ class Surroundings:
                 headers["X-Request-ID"] = request_id
             await send(message)
 
+        telemetry.note_request(request_id)
         with bound_contextvars(request=request_id):
             try:
                 await self._app(scope, receive, with_headers)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from analyzers.options import Options
+from app import telemetry
 from app.errors import Problem
 from app.jobs.states import LeaseLostError
 from app.logs import log_failure
@@ -87,13 +88,17 @@ class Executor:
         if claimed is None:
             return
         lease, job = claimed
-        with bound_contextvars(job=job_id, attempt=job.attempt, request=job.request_id):
+        with (
+            bound_contextvars(job=job_id, attempt=job.attempt, request=job.request_id),
+            telemetry.job_span(job_id, attempt=job.attempt, request_id=job.request_id) as span,
+        ):
             _log.info("job started", size_bytes=job.size_bytes)
             started = time.monotonic()
             try:
                 outcome = self._run(lease, job)
             except LeaseLostError:
                 outcome = "lease lost"
+            span.set_attribute("unstuck.outcome", outcome)
             _log.info("job ended", outcome=outcome, seconds=round(time.monotonic() - started, 3))
 
     def _run_s(self) -> float:
@@ -247,6 +252,8 @@ class _Progress:
         now = time.monotonic()
         if message.stage == self._stage and now - self._stored_at < _EVENT_S:
             return
+        if message.stage != self._stage:
+            telemetry.note_stage(message.stage)
         self._stage, self._stored_at = message.stage, now
         self._fraction = max(self._fraction, message.fraction)
         event = message.model_dump(exclude={"type"}) | {"fraction": self._fraction}

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from celery.signals import worker_shutting_down
 
+from app import telemetry
 from app.jobs.lanes import LANES, Lane
 from app.logs import configure
 from app.queue.distributed import TASK, CeleryQueue, broker, queue_of
@@ -61,6 +62,7 @@ def run(lane: Lane, settings: Settings) -> None:
 def main() -> None:
     """Run the worker until it is told to stop, or standard input ends."""
     configure()
+    telemetry.configure("unstuck-worker")
     (lane,) = (known for known in LANES if known == sys.argv[1])
     threading.Thread(
         target=stop_at_end_of_input, args=(lambda: os.kill(os.getpid(), signal.SIGTERM),), daemon=True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from app import telemetry
 from app.jobs.lanes import LANES
 from app.logs import configure, log_failure
 from app.queue.embedded import EmbeddedQueue
@@ -50,6 +51,7 @@ def _serve(crew: Crew, queue: EmbeddedQueue, lane: LaneWorker) -> None:
 def main() -> None:
     """Run the worker until standard input ends: that is how it notices that the service is gone."""
     configure()
+    telemetry.configure("unstuck-worker")
     settings = Settings()
     store = open_store(settings)
     queue = EmbeddedQueue(store.leases.next_waiting)
