@@ -32,7 +32,7 @@ class Attempt:
     Attributes:
         interventions, applied: the changes, in the order of application.
         run: what became of it.
-        backed: it changes the rate alone, and an error that was found asks for that.
+        backed: an error that was found asks for just this.
     """
 
     interventions: tuple[Intervention, ...]
@@ -115,16 +115,18 @@ def by_preference(attempts: Sequence[Attempt]) -> list[Attempt]:
 
     Fewer changes before more; then robust before fragile: a cure that needs more than `FRAGILE` times
     the steps of the quickest one may fail where the task is harder, unless it is a rate that an error asks
-    to lower, which takes more steps by its nature; then the less invasive.
+    to lower, which takes more steps by its nature; then what an error asks for before what cures by other
+    ways; then the less invasive.
     """
     cures = [attempt for attempt in attempts if attempt.cured]
     quickest = min((len(attempt.run.loss) for attempt in cures), default=0)
 
-    def key(attempt: Attempt) -> tuple[int, bool, int, int]:
+    def key(attempt: Attempt) -> tuple[int, bool, bool, int, int]:
         steps = len(attempt.run.loss)
         invasiveness = sum(one.invasiveness for one in attempt.interventions)
-        fragile = steps > FRAGILE * quickest and not attempt.backed
-        return len(attempt.interventions), fragile, invasiveness, steps
+        slower = attempt.backed and set(attempt.ids) <= ON_RATE
+        fragile = steps > FRAGILE * quickest and not slower
+        return len(attempt.interventions), fragile, not attempt.backed, invasiveness, steps
 
     return sorted(cures, key=key)
 

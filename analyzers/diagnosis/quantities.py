@@ -20,6 +20,10 @@ SETTLED: Final = 0.3
 FEWER: Final = 0.5
 """A share of dead units has moved when it fell below this share of what it was."""
 
+LOUDER: Final = 2.0
+"""Factor by which a gradient that a loss or an activation muffled must grow: the slope of a second softmax
+over K equal probabilities is about 1/K, that of a squared error behind one likewise."""
+
 SHIFTED: Final = 0.5
 """Decades by which the median update ratio of the first step must differ."""
 
@@ -87,6 +91,14 @@ def _initial_loss(run: Run) -> float:
     return run.judged[0] if run.judged else 0.0
 
 
+def _output_gradient(run: Run) -> float:
+    """First gradient norm over weight norm of the last layer that learns: what the loss passes back at all."""
+    path = next(reversed(list(run.gradient_norms)), None)
+    if path is None or not run.weight_norms[path]:
+        return 0.0
+    return run.gradient_norms[path][0] / run.weight_norms[path]
+
+
 def _gap(run: Run) -> float:
     return run.end.inference_loss - run.end.training_loss
 
@@ -99,6 +111,7 @@ _MOVED: Final[Mapping[Quantity, Callable[[Run, Run], bool]]] = {
     "update_ratio": lambda before, after: abs(_median_update(after) - _median_update(before)) > SHIFTED,
     "output_spread": lambda before, after: after.end.output_spread > 10 * before.end.output_spread,
     "initial_loss": lambda before, after: _initial_loss(after) < NEARER * _initial_loss(before),
+    "output_gradient": lambda before, after: _output_gradient(after) > LOUDER * _output_gradient(before),
     "train_inference_gap": lambda before, after: _gap(after) < FEWER * _gap(before),
 }
 

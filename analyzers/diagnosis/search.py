@@ -28,6 +28,7 @@ from analyzers.probe.runner import Setting
 from analyzers.probe.session import ProbeSession
 from analyzers.probe.watch import OutOfTimeError
 from analyzers.registry import RULES
+from analyzers.report import RunVerdict
 from analyzers.rule import Finding
 from analyzers.spec import ModelSpec
 
@@ -59,6 +60,8 @@ class Search:
     def __init__(self, session: ProbeSession, evidence: ProbeEvidence, findings: Sequence[Finding]) -> None:
         self._session, self._evidence, self._findings = session, evidence, findings
         self._failing = failing_run(evidence)
+        slow = self._failing is evidence.decision and evidence.outcome == "slow"
+        self._mended: RunVerdict = "slow" if slow else self._failing.verdict
         self._asked_for = specific_interventions([one for one in findings if one.severity == "error"])
         self._result = SearchResult()
         self._proofs: dict[tuple[tuple[str, ...], float], Proof] = {}
@@ -140,9 +143,7 @@ class Search:
             run = run or self._session.attempt(applied[-1].spec, label, fresh, keeps_graph)(setting)
         except Unbuildable:
             return None
-        attempt = Attempt(
-            interventions, applied, run, {one.id for one in interventions} <= self._asked_for & ON_RATE
-        )
+        attempt = Attempt(interventions, applied, run, {one.id for one in interventions} <= self._asked_for)
         self._result.attempts.append(attempt)
         return attempt
 
@@ -176,6 +177,7 @@ class Search:
             learning_rate=float(rates[-1]) if rates else failing.learning_rate,
             steps=self._session.plan.steps,
             interventions=tuple(one.id for one in interventions),
+            lasting=failing.verdict == "unstable",
         )
 
     def _prove(self) -> None:
@@ -219,12 +221,12 @@ class Search:
                 f"as it is, proof seed {len(fixed)}", mended.input_scale, mended.weights,
                 session.seed(number), mended.learning_rate,
                 max(len(run.loss), round(EARLIEST_SURRENDER * session.plan.stretch)),
-                extend=False,
+                extend=False, lasting=mended.verdict == "unstable",
             )  # fmt: skip
             original.append(run_original(as_it_is))
             proof = Proof(
                 tuple(session.seed(n) for n in PROOF_SEEDS[: len(fixed)]), tuple(original), tuple(fixed),
-                mended.verdict,
+                self._mended,
             )  # fmt: skip
             spare = len(PROOF_SEEDS) - NEEDED
             excused = len(original) - proof.original_failed
@@ -245,10 +247,8 @@ def _key(attempt: Attempt) -> tuple[tuple[str, ...], float]:
 
 
 def _for_proof(setting: Setting, seed: int, steps: int) -> Setting:
-    return Setting(
-        f"{setting.label}, unseen seed", setting.scale, setting.weights, seed, setting.learning_rate,
-        steps, setting.interventions, extend=False,
-    )  # fmt: skip
+    label = f"{setting.label}, unseen seed"
+    return replace(setting, label=label, seed=seed, steps=steps, extend=False)
 
 
 def specific_interventions(findings: Sequence[Finding]) -> frozenset[str]:

@@ -120,9 +120,9 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
         return Judgement("unstable", DOUBTFUL, (_seeds(len(learnt), len(seeds)),))
     if evidence.warmed is not None:
         return Judgement("conditional", DOUBTFUL, (WARM_UP,))
-    if evidence.faster is not None:
-        times = evidence.faster.learning_rate / decision.learning_rate
-        return Judgement("slow", SINGLE, (f"At {times:g} times its learning rate it learns the task.",))
+    at_a_higher_rate = _higher_rate(evidence)
+    if evidence.merely_slow:
+        return Judgement("slow", SINGLE, at_a_higher_rate)
     failures = Counter(run.verdict for run in seeds if run.verdict != "learnt")
     failure = max(failures, key=lambda one: (failures[one], one == decision.verdict))
     runs = (*seeds, *scales)  # the decision is in both
@@ -131,7 +131,15 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
     everywhere = len(agreeing) == len(runs) > 2
     notes = [f"On {IN_WORDS[run.input_scale]} it learnt, in {len(run.loss)} steps." for run in elsewhere]
     notes += [_seeds(len(learnt), len(seeds))] if learnt else []
+    notes += at_a_higher_rate
     return Judgement(verdict, AGREEING if everywhere else SINGLE, tuple(notes))
+
+
+def _higher_rate(evidence: ProbeEvidence) -> tuple[str, ...]:
+    if evidence.faster is None:
+        return ()
+    times = evidence.faster.learning_rate / evidence.decision.learning_rate
+    return (f"At {times:.3g} times its learning rate it learns the task.",)
 
 
 def _scale_conditions(learnt: Run, failed: Sequence[Run]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from analyzers.spec import ModelSpec
 
 Quantity = Literal[
     "input_scale", "activation_scale", "gradient_profile", "dead_fraction", "update_ratio",
-    "output_spread", "train_inference_gap", "initial_loss",
+    "output_spread", "train_inference_gap", "initial_loss", "output_gradient",
 ]  # fmt: skip
 """A measured quantity that an intervention predicts to move."""
 

@@ -24,7 +24,7 @@ class FixLoss(Intervention):
 
     id: ClassVar[str] = "fix-loss"
     invasiveness: ClassVar[int] = 1
-    moves: ClassVar[tuple[Quantity, ...]] = ("initial_loss", "output_spread")
+    moves: ClassVar[tuple[Quantity, ...]] = ("initial_loss", "output_spread", "output_gradient")
 
     def apply(self, spec: ModelSpec) -> Applied | None:
         """See the base class."""

@@ -44,7 +44,7 @@ class FixOutputActivation(Intervention):
 
     id: ClassVar[str] = "fix-output-activation"
     invasiveness: ClassVar[int] = 3
-    moves: ClassVar[tuple[Quantity, ...]] = ("initial_loss", "output_spread")
+    moves: ClassVar[tuple[Quantity, ...]] = ("initial_loss", "output_spread", "output_gradient")
 
     def apply(self, spec: ModelSpec) -> Applied | None:
         """See the base class."""

@@ -16,6 +16,10 @@ divided by 255, and by 127.5 less 1.  ``unscaled``: features in units of their o
 MEMORIZED: Final = 0.1
 """Normalised loss under which the samples of one batch are known by heart."""
 
+MERELY_SLOW: Final = 100.0
+"""Multiple of its rate up to which a model that learns there is slow (PROBE.md, "Rates").  One whose rate is
+smaller still gets nowhere in any run that somebody would wait for: it is stuck, and its rate is the cause."""
+
 UNDER_WAY: Final[frozenset[RunVerdict]] = frozenset({"learnt", "slow", "unstable"})
 """Verdicts of runs that learnt something of the task at some time."""
 
@@ -148,12 +152,18 @@ class ProbeEvidence:
 
     @property
     def faster(self) -> Run | None:
-        """A run that learnt at a higher rate where the decision is stuck: then it is merely slow."""
+        """A run that learnt at a higher rate where the decision is stuck."""
         decision = self.decision
         if decision.verdict != "stuck":
             return None
         rate = decision.learning_rate
         return next((run for run in self.runs if run.learning_rate > rate and run.verdict == "learnt"), None)
+
+    @property
+    def merely_slow(self) -> bool:
+        """Whether a rate that is higher within reason is all that a stuck model wants."""
+        reach = 1.01 * MERELY_SLOW * self.decision.learning_rate  # rates are float32
+        return self.faster is not None and self.faster.learning_rate <= reach
 
     @property
     def warmed(self) -> Run | None:
@@ -165,4 +175,4 @@ class ProbeEvidence:
     @property
     def outcome(self) -> RunVerdict:
         """What became of the model as it is, told stuck from slow, and from what a warm-up helps."""
-        return "slow" if self.faster is not None or self.warmed is not None else self.decision.verdict
+        return "slow" if self.merely_slow or self.warmed is not None else self.decision.verdict

@@ -55,6 +55,7 @@ class Setting:
         extend: give it more steps while it is still on its way down and the plan has them to spare.
         patient: give it more steps on a silent plateau too, as the run that decides deserves.
         warmed: let the rate rise to its value over the first steps, and clip gradients.
+        lasting: do not stop once the task is learnt, but see whether it stays so.
         samples: ``new`` ones for every step; ``same``: those of the first step over and over; ``blind``: new
             ones whose input is that of the first, so that nothing tells the answers apart.
     """
@@ -69,6 +70,7 @@ class Setting:
     extend: bool = True
     patient: bool = False
     warmed: bool = False
+    lasting: bool = False
     samples: Literal["new", "same", "blind"] = "new"
 
 
@@ -121,7 +123,7 @@ class Trial:
                 watch.tick(record.steps[-1].loss)
             except OutOfTimeError:
                 return self._cut_short(setting, record)
-            if self._clear(record.series) if setting.samples == "new" else _by_heart(record.series):
+            if _ended(record.series, setting):
                 break
             if (
                 len(record.steps) == limit < EXTENSION * setting.steps
@@ -171,11 +173,6 @@ class Trial:
         series.first.append(float(relative[0]))
         changes = step.update / np.maximum(step.weight, 1e-12)
         series.moves.append(float(np.max(changes[:-1] if len(changes) > 1 else changes, initial=0.0)))
-
-    @staticmethod
-    def _clear(series: judgement.Series) -> bool:
-        ends = (judgement.diverged, judgement.clearly_learnt, judgement.dead, judgement.hopeless)
-        return any(end(series) for end in ends)
 
     def _cut_short(self, setting: Setting, record: _Record) -> Run:
         """A run at whose end the clock stood, judged by its training batches where they show learning.
@@ -280,9 +277,14 @@ class Trial:
         return snapshot, judged
 
 
-def _by_heart(series: judgement.Series) -> bool:
-    """Whether the samples are memorised, or the loss is lost: nothing else ends a run that says what it may."""
-    return judgement.diverged(series) or (bool(series.judged) and series.judged[-1] < MEMORIZED)
+def _ended(series: judgement.Series, setting: Setting) -> bool:
+    """Whether more steps would tell nothing; where samples are not new, only what they are fed for ends a run."""
+    if judgement.diverged(series):
+        return True
+    if setting.samples != "new":
+        return series.judged[-1] < MEMORIZED
+    learnt = judgement.clearly_learnt(series) and not setting.lasting
+    return learnt or judgement.dead(series) or judgement.hopeless(series)
 
 
 def make_trial(spec: ModelSpec, plan: Plan, targets: Targets, fresh: frozenset[str] = frozenset()) -> Trial:

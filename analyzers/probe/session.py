@@ -12,7 +12,7 @@ from analyzers.options import PROOF_GRACE, Options
 from analyzers.probe.compiled import CompiledModel, configure, device_name
 from analyzers.probe.control import LEARNING_RATE as CONTROL_RATE
 from analyzers.probe.control import build_control, control_targets
-from analyzers.probe.evidence import UNDER_WAY, ProbeEvidence, Run
+from analyzers.probe.evidence import MERELY_SLOW, UNDER_WAY, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.heads import TrainedHead
 from analyzers.probe.plan import cores, gflops, make_plan
@@ -27,7 +27,7 @@ from analyzers.spec import ModelSpec, kinds
 from analyzers.spec.cost import estimate
 from analyzers.spec.learning_rates import RANGES, SLACK, Rate, rate_of
 
-RATE_FACTORS: Final = (10.0, 100.0)
+RATE_FACTORS: Final = (10.0, MERELY_SLOW)
 """Before a model is called stuck it is tried at these multiples of its rate (PROBE.md, "Rates")."""
 
 FASTER: Final = 2
@@ -186,8 +186,9 @@ class ProbeSession:
     def _examine(self) -> None:
         """The model as it is: every scale; then what tells stuck from slow, unlucky or cooled down."""
         base = Setting(
-            "as it is", self.scales.natural, self.weights, self.seed(0), self.rate, self.plan.steps
-        )
+            "as it is", self.scales.natural, self.weights, self.seed(0), self.rate, self.plan.steps,
+            lasting=self._above_all_rates,
+        )  # fmt: skip
         for scale in self.scales.tried:
             told = any(feed.kind != "tokens" for feed in self.plan.feeds)
             label = f"as it is, on {IN_WORDS[scale]}" if told else "as it is, on token ids"
@@ -211,7 +212,7 @@ class ProbeSession:
                 return
             label = f"as it is, {ORDINALS[number]} seed"
             steps = max(self.plan.steps, *learnt)
-            start = replace(base, label=label, seed=self.seed(number), steps=steps, patient=True)
+            start = replace(base, label=label, seed=self.seed(number), steps=steps, extend=False)
             if self._run(start).verdict != "learnt":
                 return
 
@@ -229,13 +230,18 @@ class ProbeSession:
                 if self._run(faster).verdict == "learnt":
                     return
 
+    @property
+    def _above_all_rates(self) -> bool:
+        """Whether the rate is above all that its optimizer is used with, momentum counted in."""
+        found = rate_of(self.spec.training) if self.spec.training is not None else ""
+        return isinstance(found, Rate) and found.step_length > SLACK * found.range.high
+
     def _higher_rates(self, usual: float) -> Iterator[tuple[str, float]]:
         """Multiples of the rate, and the optimizer's usual one where that is higher still.
 
         A rate above all that its optimizer is used with is not what makes a model slow.
         """
-        found = rate_of(self.spec.training) if self.spec.training is not None else ""
-        if isinstance(found, Rate) and found.step_length > SLACK * found.range.high:
+        if self._above_all_rates:
             return
         for factor in RATE_FACTORS:
             yield f"at {factor:g} times its rate", self.rate * factor

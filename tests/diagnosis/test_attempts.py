@@ -38,6 +38,12 @@ def test_a_fragile_cure_comes_behind_a_robust_one() -> None:
     assert by_preference([fragile, robust]) == [robust, fragile]
 
 
+def test_what_an_error_asks_for_comes_before_what_cures_by_other_ways() -> None:
+    rate = attempt("raise-learning-rate", made=_cured(12))
+    cause = replace(attempt("remove-regularization", made=_cured(20)), backed=True)
+    assert by_preference([rate, cause]) == [cause, rate]
+
+
 def test_what_did_not_cure_is_not_preferred_at_all() -> None:
     assert by_preference([]) == by_preference([attempt("leaky-relu", made=run())]) == []
 

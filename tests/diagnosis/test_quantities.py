@@ -38,6 +38,10 @@ def _gradients(first: float) -> Run:
     return run(gradients={"d0": first})
 
 
+def _head_gradient(first: float) -> Run:
+    return run(gradients={"head": first})
+
+
 MOVES: tuple[tuple[Quantity, Run, Run], ...] = (
     ("input_scale", _scales(100, 1, 1, 1), _scales(1.5, 1, 1, 1)),
     ("input_scale", _scales(3, 1, 1, 1), _scales(1.2, 1, 1, 1)),
@@ -50,6 +54,7 @@ MOVES: tuple[tuple[Quantity, Run, Run], ...] = (
     ("output_spread", _spread(0.0), _spread(0.2)),
     ("train_inference_gap", _gap(3.0), _gap(1.2)),
     ("initial_loss", run(loss=(8.0, 1.6)), run(loss=(1.7, 0.1))),
+    ("output_gradient", _head_gradient(0.02), _head_gradient(0.1)),
 )
 STAYS: tuple[tuple[Quantity, Run, Run], ...] = (
     ("input_scale", _scales(100, 1, 1, 1), _scales(80, 1, 1, 1)),
@@ -65,6 +70,8 @@ STAYS: tuple[tuple[Quantity, Run, Run], ...] = (
     ("output_spread", _spread(0.1), _spread(0.2)),
     ("train_inference_gap", _gap(3.0), _gap(2.8)),
     ("initial_loss", run(loss=(8.0, 1.6)), run(loss=(7.0, 0.1))),
+    ("output_gradient", _head_gradient(0.1), _head_gradient(0.15)),
+    ("output_gradient", run(gradients={}), _gradients(1.0)),
 )
 
 

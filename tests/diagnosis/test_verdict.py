@@ -85,6 +85,14 @@ def test_learning_only_at_a_higher_rate_is_slow() -> None:
     assert found.conditions == ("At 100 times its learning rate it learns the task.",)
 
 
+def test_a_rate_that_no_run_is_long_enough_for_is_stuck() -> None:
+    found = _judge(run(learning_rate=1e-8), learnt(learning_rate=1e-3))
+    assert found.verdict == "stuck"
+    assert found.conditions == ("At 1e+05 times its learning rate it learns the task.",)
+    reached = evidence(run(learning_rate=1e-5), learnt(learning_rate=1e-3))
+    assert (reached.merely_slow, reached.outcome) == (True, "slow")
+
+
 def test_a_model_that_diverges_is_not_slow() -> None:
     assert _judge(run("diverged"), learnt(learning_rate=1e-2)).verdict == "diverges"
 

@@ -196,3 +196,9 @@ def test_without_an_input_that_tells_the_loss_rests_at_chance(healthy: Trial) ->
     run = healthy.run(setting(seed=1, steps=40, samples="blind", extend=False), watch())
     assert len(run.judged) == 40
     assert min(run.judged[-10:]) > 0.8
+
+
+def test_a_run_that_has_to_last_goes_on_once_the_task_is_learnt(healthy: Trial) -> None:
+    run = healthy.run(setting(seed=1, steps=60, lasting=True, extend=False), watch())
+    assert (run.verdict, len(run.loss)) == ("learnt", 60)
+    assert len(healthy.run(setting(seed=1, steps=60), watch()).loss) < 60

@@ -13,13 +13,15 @@ from keras import layers
 from analyzers.interventions.fix_loss import FixLoss
 from analyzers.interventions.lower_learning_rate import LowerLearningRate
 from analyzers.options import Options
-from analyzers.probe.evidence import MEMORIZED, ProbeEvidence
+from analyzers.probe.evidence import MEMORIZED, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
+from analyzers.probe.runner import Setting
 from analyzers.probe.session import ProbeSession
 from analyzers.progress import Progress, silent
 from analyzers.spec import ModelSpec, ObjectSpec
 from tests.probe.graphs import chain, classifier, training
 from tests.probe.models import CLASSES, compiled, normalized, patient_session, plain, setting
+from tests.rules.probe.factory import run
 from tests.support import spec_of
 
 
@@ -76,10 +78,10 @@ def test_another_start_is_asked_only_where_the_failure_is_not_clear(sick: ProbeS
     found: ProbeEvidence = sick.found  # type: ignore[attr-defined]
     clear = replace(found, runs=found.runs[:1])
     disputed = replace(found, runs=(found.runs[0], replace(found.runs[0], verdict="learnt")))
-    learnt = replace(found, runs=(replace(found.runs[0], verdict="learnt"), found.runs[0]))
+    good = replace(found, runs=(replace(found.runs[0], verdict="learnt"), found.runs[0]))
 
     assert sick.another_start(clear) is clear
-    assert sick.another_start(learnt) is learnt
+    assert sick.another_start(good) is good
     more = sick.another_start(disputed).runs
     assert (len(more), more[-1].seed, more[-1].learning_rate) == (3, 1, found.runs[0].learning_rate)
 
@@ -184,7 +186,30 @@ def test_a_failure_is_explained_only_where_it_is_one_and_there_are_steps_to_spar
     sick: ProbeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: ProbeEvidence = sick.found  # type: ignore[attr-defined]
-    learnt = replace(found, runs=(replace(found.runs[0], verdict="learnt"),))
-    assert sick.failure_explained(learnt) is learnt
+    good = replace(found, runs=(replace(found.runs[0], verdict="learnt"),))
+    assert sick.failure_explained(good) is good
     monkeypatch.setattr(sick.watch, "_total", sick.watch.steps)
     assert sick.failure_explained(found) is found
+
+
+def test_more_starts_get_as_many_steps_as_the_longest_and_no_more() -> None:
+    session = _session(classifier(4, "softmax", training()))
+    asked: list[Setting] = []
+
+    def late(setting: Setting) -> Run:
+        asked.append(setting)
+        steps = setting.steps * (3 if setting.extend else 1)
+        session._runs.append(run("learnt", loss=(1.0,) * steps))
+        return session._runs[-1]
+
+    session._run = late  # type: ignore[method-assign] # a model that learns at the very end of each run
+    first = setting(steps=session.plan.steps)
+    late(first)
+    session._confirm(first)
+    assert [len(run.loss) for run in session._runs] == [3 * session.plan.steps] * 3
+
+
+def test_a_rate_above_all_its_optimizer_is_used_with_has_to_last() -> None:
+    momentum = training(optimizer=ObjectSpec("SGD", {"momentum": 0.999}), learning_rate=0.1)
+    assert _session(classifier(4, "softmax", momentum))._above_all_rates
+    assert not _session(classifier(4, "softmax", training(learning_rate=1e-3)))._above_all_rates

@@ -134,7 +134,8 @@ MODELS: Final = (
         "image-scaled-twice",
         *_DIGITS,
         lambda: plain(sgd(), layers.Rescaling(1 / 255)),
-        medium("pixels divided by 255 twice"),
+        medium("pixels divided by 255 before they are fed, too", in_file=False),
+        input_range="0-1",
     ),
     TaskModel(
         "image-raw-pixels",
