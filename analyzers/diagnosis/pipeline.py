@@ -84,7 +84,7 @@ def diagnose_spec(
     everything = _with_proof(evidence, search)
     measured = run_rules(spec, options, everything, only=_PROBE_RULES)
     found = _together(measured, static)
-    findings = weigh(found.findings, evidence, search)
+    findings = weigh(found.findings, everything, search)
     progress(Progress("reporting", 0.99, "writing the report"))
     fix = _fix(session.spec, evidence, search, report_id=report_id, repaired=repaired, seed=options.seed)
     ended = time.monotonic()

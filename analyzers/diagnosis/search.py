@@ -177,7 +177,7 @@ class Search:
             learning_rate=float(rates[-1]) if rates else failing.learning_rate,
             steps=self._session.plan.steps,
             interventions=tuple(one.id for one in interventions),
-            lasting=failing.verdict == "unstable",
+            lasting=failing.verdict == "unstable" or (self._session.above_all_rates and not rates),
         )
 
     def _prove(self) -> None:
@@ -220,8 +220,7 @@ class Search:
             as_it_is = Setting(
                 f"as it is, proof seed {len(fixed)}", mended.input_scale, mended.weights,
                 session.seed(number), mended.learning_rate,
-                max(len(run.loss), round(EARLIEST_SURRENDER * session.plan.stretch)),
-                extend=False, lasting=mended.verdict == "unstable",
+                max(len(run.loss), self._least_of_the_original()), extend=False, lasting=self._to_the_end,
             )  # fmt: skip
             original.append(run_original(as_it_is))
             proof = Proof(
@@ -233,6 +232,16 @@ class Search:
             if run.verdict != "learnt" or proof.verified or excused > spare:
                 break
         return proof
+
+    @property
+    def _to_the_end(self) -> bool:
+        """Whether the original has to be seen beyond the step at which it learns."""
+        return self._session.above_all_rates or self._mended == "unstable"
+
+    def _least_of_the_original(self) -> int:
+        """Steps before the original has failed on a seed of the proof."""
+        plan = self._session.plan
+        return plan.steps if self._to_the_end else round(EARLIEST_SURRENDER * plan.stretch)
 
     def _proof_steps(self, attempt: Attempt) -> int:
         """Steps of the fixed model on each seed: a whole run's where there are plenty."""

@@ -26,6 +26,9 @@ SCALING: Final = frozenset({"rescale-inputs", "standardize-inputs"})
 NOT_ABOUT_LEARNING: Final = frozenset({"train_inference_gap"})
 """Quantities on which a model's learning in training mode says nothing."""
 
+STARTS_FAIL: Final = frozenset({"stuck", "diverged", "unstable"})
+"""Verdicts of a random start from which a model that learnt from another did not."""
+
 _FAILED: Final = frozenset({"stuck", "diverged"})
 """Verdicts of runs that prove that an intervention does not cure; a run on its way down proves nothing."""
 
@@ -77,7 +80,7 @@ def _status(finding: Finding, evidence: ProbeEvidence, search: SearchResult | No
         by_scale = _by_scale(evidence)
         if by_scale is not None:
             return by_scale
-    elif evidence.decision.verdict == "learnt":
+    elif _always_learns(evidence):
         return "refuted"
     attempts = [] if search is None else search.attempts
     tried = [a for a in attempts if len(a.ids) == 1 and a.ids[0] in specific]
@@ -87,6 +90,14 @@ def _status(finding: Finding, evidence: ProbeEvidence, search: SearchResult | No
     if any(a.cured and _as_predicted(a, specific, failing) for a in decisive):
         return "confirmed"
     return "refuted" if tried and all(a.run.verdict in _FAILED for a in decisive) else "suspected"
+
+
+def _always_learns(evidence: ProbeEvidence) -> bool:
+    """Whether the model learnt as it is, from every random start that was tried."""
+    decision = evidence.decision
+    conditions = (decision.weights, decision.input_scale, decision.learning_rate)
+    starts = [run for run in evidence.runs if (run.weights, run.input_scale, run.learning_rate) == conditions]
+    return decision.verdict == "learnt" and not any(run.verdict in STARTS_FAIL for run in starts)
 
 
 def _as_predicted(attempt: Attempt, specific: frozenset[str], failing: Run) -> bool:

@@ -129,6 +129,7 @@ class Trial:
                 len(record.steps) == limit < EXTENSION * setting.steps
                 and setting.extend
                 and watch.can_spare
+                and not judgement.clearly_learnt(record.series)
                 and judgement.undecided(record.series, patient=setting.patient)
             ):
                 limit += setting.steps // 2

@@ -187,7 +187,7 @@ class ProbeSession:
         """The model as it is: every scale; then what tells stuck from slow, unlucky or cooled down."""
         base = Setting(
             "as it is", self.scales.natural, self.weights, self.seed(0), self.rate, self.plan.steps,
-            lasting=self._above_all_rates,
+            lasting=self.above_all_rates,
         )  # fmt: skip
         for scale in self.scales.tried:
             told = any(feed.kind != "tokens" for feed in self.plan.feeds)
@@ -231,20 +231,25 @@ class ProbeSession:
                     return
 
     @property
-    def _above_all_rates(self) -> bool:
+    def above_all_rates(self) -> bool:
         """Whether the rate is above all that its optimizer is used with, momentum counted in."""
+        return self._above_all(1.0)
+
+    def _above_all(self, factor: float) -> bool:
+        """Whether this multiple of the rate is."""
         found = rate_of(self.spec.training) if self.spec.training is not None else ""
-        return isinstance(found, Rate) and found.step_length > SLACK * found.range.high
+        return isinstance(found, Rate) and factor * found.step_length > SLACK * found.range.high
 
     def _higher_rates(self, usual: float) -> Iterator[tuple[str, float]]:
         """Multiples of the rate, and the optimizer's usual one where that is higher still.
 
-        A rate above all that its optimizer is used with is not what makes a model slow.
+        A model that learns only at a rate above all that its optimizer is used with is not merely slow.
         """
-        if self._above_all_rates:
+        if self.above_all_rates:
             return
         for factor in RATE_FACTORS:
-            yield f"at {factor:g} times its rate", self.rate * factor
+            if not self._above_all(factor):
+                yield f"at {factor:g} times its rate", self.rate * factor
         if usual > self.rate * RATE_FACTORS[-1] and self.weights == "fresh":
             yield f"at the optimizer's usual rate {usual:g}", usual
 

@@ -114,6 +114,7 @@ class FakeSession:
     extended: dict[str, bool] = field(default_factory=dict)
     granted: list[float] = field(default_factory=list)
     proof_grace_s: float = 15.0
+    above_all_rates: bool = False
 
     @property
     def plan(self) -> Any:

@@ -136,3 +136,9 @@ def test_confirmed_before_suspected_before_refuted_and_causes_before_symptoms() 
         "initializer-activation-mismatch",
     ]  # fmt: skip
     assert [one.status for one in order] == ["confirmed", "confirmed", "suspected", "refuted"]
+
+
+def test_learning_refutes_only_where_every_random_start_learnt() -> None:
+    assert _one(RATE, evidence(learnt(), learnt(seed=2))).status == "refuted"
+    assert _one(RATE, evidence(learnt(), run("unstable", seed=2))).status == "suspected"
+    assert _one(RATE, evidence(learnt(), run(learning_rate=0.5))).status == "refuted"

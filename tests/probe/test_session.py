@@ -52,7 +52,9 @@ def sick(tmp_path_factory: pytest.TempPathFactory) -> ProbeSession:
     return session
 
 
-@pytest.mark.parametrize(("rate", "tried"), [(1e-3, [1e-2, 1e-1]), (1e-6, [1e-5, 1e-4, 1e-3]), (0.3, [])])
+@pytest.mark.parametrize(
+    ("rate", "tried"), [(1e-4, [1e-3, 1e-2]), (1e-3, [1e-2]), (1e-6, [1e-5, 1e-4, 1e-3]), (0.3, [])]
+)
 def test_a_stuck_model_is_tried_at_higher_rates_unless_its_own_is_too_high(
     rate: float, tried: list[float]
 ) -> None:
@@ -211,5 +213,5 @@ def test_more_starts_get_as_many_steps_as_the_longest_and_no_more() -> None:
 
 def test_a_rate_above_all_its_optimizer_is_used_with_has_to_last() -> None:
     momentum = training(optimizer=ObjectSpec("SGD", {"momentum": 0.999}), learning_rate=0.1)
-    assert _session(classifier(4, "softmax", momentum))._above_all_rates
-    assert not _session(classifier(4, "softmax", training(learning_rate=1e-3)))._above_all_rates
+    assert _session(classifier(4, "softmax", momentum)).above_all_rates
+    assert not _session(classifier(4, "softmax", training(learning_rate=1e-3))).above_all_rates
