@@ -85,7 +85,7 @@ def test_attention_that_learns_only_with_a_warm_up_is_no_failure(
 
 def test_attention_that_a_warm_up_does_not_help_is_tried_at_higher_rates_and_called_stuck() -> None:
     found = _evidence(attentive, warmed="stuck")
-    assert [one.warmed for one in found.runs] == [False, True, False, False]
+    assert [one.warmed for one in found.runs] == [False, True, False]
     assert found.runs[2].learning_rate == pytest.approx(10 * found.runs[0].learning_rate)
     assert found.warmed is None
     assert judge([], found).verdict == "stuck"
