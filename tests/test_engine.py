@@ -246,7 +246,18 @@ def test_a_model_that_has_no_task_gets_the_rules_alone_and_the_reason(folder: Pa
     assert "that no Embedding reads" in reasons["loss-stuck-at-chance"]
 
 
-def test_a_static_proof_settles_the_verdict_without_training(folder: Path) -> None:
+def test_where_nothing_can_be_trained_the_verdict_is_settled_without_a_run(folder: Path) -> None:
+    model = plain()
+    model.trainable = False
+    model.compile("adam", "categorical_crossentropy")
+
+    report = diagnose(saved(model, folder))
+
+    assert (report.verdict, report.probe) == ("cannot_train", None)
+    assert report.findings[0].rule == "frozen-random-layers"
+
+
+def test_of_broken_weights_it_is_shown_that_fresh_ones_learn(folder: Path) -> None:
     model = plain()
     weights = model.get_layer("conv2").get_weights()
     weights[0][0] = np.nan
@@ -254,9 +265,17 @@ def test_a_static_proof_settles_the_verdict_without_training(folder: Path) -> No
 
     report = diagnose(saved(model, folder))
 
-    assert (report.verdict, report.probe) == ("cannot_train", None)
+    assert report.verdict == "cannot_train"
     assert report.findings[0].rule == "non-finite-weights"
     assert report.findings[0].status == "confirmed"
+    assert report.probe is not None
+    assert {(run.weights, run.verdict) for run in report.probe.runs if not run.interventions} >= {
+        ("saved", "diverged"),
+        ("fresh", "learnt"),
+    }
+    assert report.fix is not None
+    assert [change.intervention for change in report.fix.changes] == ["reinitialize-dead-layers"]
+    assert report.fix.verified
 
 
 def test_reading_and_judging_imports_neither_keras_nor_tensorflow(sick_file: Path) -> None:

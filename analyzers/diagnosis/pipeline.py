@@ -17,7 +17,7 @@ from analyzers.diagnosis.composing import Diagnosis, compose
 from analyzers.diagnosis.fixing import fix_report
 from analyzers.diagnosis.search import Search
 from analyzers.diagnosis.static import static_report, weights_only
-from analyzers.diagnosis.verdict import judge, settled
+from analyzers.diagnosis.verdict import broken, judge, settled
 from analyzers.diagnosis.weighing import weigh
 from analyzers.options import Options
 from analyzers.probe.compiled import device_name
@@ -66,8 +66,9 @@ def diagnose_spec(
     ruled = time.monotonic()
     try:
         session = ProbeSession(
-            spec, options, budget_s=options.budget_s, memory_bytes=memory_bytes, progress=progress
-        )
+            spec, options, budget_s=options.budget_s, memory_bytes=memory_bytes, progress=progress,
+            broken=broken(static.findings),
+        )  # fmt: skip
         built = time.monotonic()
         evidence = session.evidence()
     except OutOfTimeError:

@@ -18,6 +18,7 @@ from analyzers.diagnosis.attempts import (
     by_preference,
     failing_run,
 )
+from analyzers.diagnosis.verdict import proof_of_failure
 from analyzers.interventions.base import Applied, Intervention
 from analyzers.interventions.lower_learning_rate import FACTOR, LowerLearningRate
 from analyzers.interventions.raise_learning_rate import RaiseLearningRate
@@ -62,7 +63,12 @@ class Search:
         self._failing = failing_run(evidence)
         slow = self._failing is evidence.decision and evidence.outcome == "slow"
         self._mended: RunVerdict = "slow" if slow else self._failing.verdict
-        self._asked_for = specific_interventions([one for one in findings if one.severity == "error"])
+        self._cause = proof_of_failure(findings)
+        if self._cause is None:
+            self._asked_for = specific_interventions([one for one in findings if one.severity == "error"])
+            self._worth_more_runs = specific_interventions(findings)
+        else:
+            self._asked_for = self._worth_more_runs = RULES[self._cause.rule].specific
         self._result = SearchResult()
         self._proofs: dict[tuple[tuple[str, ...], float], Proof] = {}
 
@@ -84,19 +90,23 @@ class Search:
         return self._result
 
     def _singles(self) -> None:
-        specific = specific_interventions(self._findings)
-        for candidate in candidates(self._findings, self._failing, self._evidence.faster):
+        for candidate in self._candidates():
             best = next(iter(by_preference(self._result.attempts)), None)
             quick = best is not None and self._quick(best)
             if best is not None and not self._can_afford(best):
                 break
-            if quick and candidate.id not in specific:
+            if quick and candidate.id not in self._worth_more_runs:
                 continue
             attempt = self._attempt((candidate,), extend=best is None)
             if attempt is not None and candidate.id == LowerLearningRate.id:
                 attempt = self._lower_still(attempt)
             if attempt is not None and attempt.cured and not quick and self._quick(attempt):
                 self._prove()
+
+    def _candidates(self) -> list[Intervention]:
+        """The best supported first; where a cause is proved, what it asks for before anything else."""
+        found = candidates(self._findings, self._failing, self._evidence.faster)
+        return sorted(found, key=lambda one: self._cause is not None and one.id not in self._asked_for)
 
     def _lower_still(self, attempt: Attempt) -> Attempt:
         """Further tenths of a rate that is still too high: at which the model diverges, or learns and forgets."""

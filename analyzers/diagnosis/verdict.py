@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analyzers.probe.evidence import ProbeEvidence, Run
+from analyzers.probe.judgement import LEARNT
 from analyzers.probe.scales import IN_WORDS
 from analyzers.report import RunVerdict, Verdict
 from analyzers.rule import Finding
@@ -15,7 +16,8 @@ from analyzers.rule import Finding
 CANNOT_TRAIN: Final = frozenset({"non-finite-weights", "single-unit-softmax", "frozen-random-layers"})
 """Rules whose certain error is a proof that no training step can help."""
 
-_UNTRAINABLE: Final = frozenset({"non-finite-weights", "frozen-random-layers"})
+_UNTRAINABLE: Final = frozenset({"frozen-random-layers"})
+"""Those of them that leave nothing to train; of broken weights it can be shown that fresh ones learn."""
 
 AGREEING: Final = 0.9
 SINGLE: Final = 0.8
@@ -54,9 +56,14 @@ def proof_of_failure(findings: Sequence[Finding]) -> Finding | None:
 
 
 def settled(findings: Sequence[Finding]) -> bool:
-    """Whether such a proof leaves nothing to train: broken weights or none to change, not a wrong output."""
+    """Whether such a proof leaves nothing to train: no weight to change, not a wrong output or broken weights."""
     proof = proof_of_failure(findings)
     return proof is not None and proof.rule in _UNTRAINABLE
+
+
+def broken(findings: Sequence[Finding]) -> bool:
+    """Whether the file's weights hold numbers that are not finite."""
+    return any(finding.rule == "non-finite-weights" and finding.certain for finding in findings)
 
 
 def judge(
@@ -132,7 +139,21 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
     notes = [f"On {IN_WORDS[run.input_scale]} it learnt, in {len(run.loss)} steps." for run in elsewhere]
     notes += [_seeds(len(learnt), len(seeds))] if learnt else []
     notes += at_a_higher_rate
+    notes += _of_outputs(decision)
     return Judgement(verdict, AGREEING if everywhere else SINGLE, tuple(notes))
+
+
+def _of_outputs(decision: Run) -> tuple[str, ...]:
+    """Which of several outputs failed, where not all did."""
+    failed = [name for name, judged in decision.by_output.items() if not judged < LEARNT]
+    if not failed or len(failed) == len(decision.by_output):
+        return ()
+    learnt = [name for name in decision.by_output if name not in failed]
+    return (f"Of its outputs {_listed(learnt)} learnt, {_listed(failed)} did not.",)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _higher_rate(evidence: ProbeEvidence) -> tuple[str, ...]:

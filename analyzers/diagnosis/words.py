@@ -90,10 +90,20 @@ def _converges(spec: ModelSpec, evidence: ProbeEvidence, _: Judgement) -> str:
 
 def _stuck(spec: ModelSpec, evidence: ProbeEvidence, _: Judgement) -> str:
     run = evidence.decision
+    if run.by_output:
+        worst, judged = max(run.by_output.items(), key=lambda one: one[1])
+        state = (
+            f"with {_settings(spec, run)} its output '{worst}' stands at {judged:.0%} of what the best constant "
+            f"answer costs, after {_steps(len(run.loss))}"
+        )
+    else:
+        state = (
+            f"with {_settings(spec, run)} its loss is {_loss(run.end.training_loss, CLOSE)} after "
+            f"{_steps(len(run.loss))} (chance: {_chance(evidence)})"
+        )
     return (
-        f"This model does not learn: with {_settings(spec, run)} its loss is {_loss(run.end.training_loss, CLOSE)} "
-        f"after {_steps(len(run.loss))} (chance: {_chance(evidence)}){_on_scales(spec, evidence)}; a plain control "
-        f"model learns the same task in {_steps(len(evidence.control.loss))}."
+        f"This model does not learn: {state}{_on_scales(spec, evidence)}; a plain control model learns the same "
+        f"task in {_steps(len(evidence.control.loss))}."
     )
 
 

@@ -52,19 +52,19 @@ class StepRecord:
 
     Attributes:
         loss: data loss over the trained outputs, their loss weights applied.
-        judged: normalised loss (`analyzers.probe.evidence.Run`), averaged over the trained outputs.
+        judged: (outputs,) normalised loss (`analyzers.probe.evidence.Run`) of each trained output.
         accuracy: share of answers whose most probable used class is right, or of variance explained,
-            averaged likewise.
+            averaged over the trained outputs.
         regularization: added losses.
         gradient, update, weight: L2 norms per trainable layer (weight before the update).
         activation: (layers, 2) mean square and variance.
         dead: share of dead units per ReLU layer.
         spread: relative spread of the first trained output's logits over the batch.
-        gains: (batch,) information gain of each sample, in nats, averaged likewise.
+        gains: (outputs, batch) information gain of each sample, in nats, at each trained output.
     """
 
     loss: float
-    judged: float
+    judged: Array
     accuracy: float
     regularization: float
     gradient: Array
@@ -182,7 +182,7 @@ class CompiledModel:
     def _graded(
         self, predictions: Sequence[Any], answers: Sequence[Any], targets: Sequence[Any]
     ) -> dict[str, Any]:
-        """``judged``, ``accuracy`` and ``gains``, averaged over the trained outputs; ``spread`` of the first."""
+        """``judged`` and ``gains`` by trained output, ``accuracy`` averaged over them, ``spread`` of the first."""
         found = [
             self._of_classes(output, given, head, seen, grade)
             if head.classes
@@ -198,8 +198,12 @@ class CompiledModel:
                 strict=True,
             )
         ]
-        mean = {key: ops.mean(ops.stack([one[key] for one in found]), axis=0) for key in found[0]}
-        return {**mean, "spread": outputs.spread(predictions[0], self.heads[0].kind)}
+        by_output = {key: ops.stack([one[key] for one in found]) for key in found[0]}
+        return {
+            **by_output,
+            "accuracy": ops.mean(by_output["accuracy"]),
+            "spread": outputs.spread(predictions[0], self.heads[0].kind),
+        }
 
     @staticmethod
     def _of_classes(output: Any, labels: Any, head: TrainedHead, seen: Array, grade: Grade) -> dict[str, Any]:
@@ -255,7 +259,7 @@ class CompiledModel:
         raw = {key: np.asarray(value) for key, value in self._step(*self._arguments(batch)).items()}
         return StepRecord(
             loss=float(raw["loss"]),
-            judged=float(raw["judged"]),
+            judged=raw["judged"],
             accuracy=float(raw["accuracy"]),
             regularization=float(raw["regularization"]),
             gradient=self._by_layer(raw["gradient"]),

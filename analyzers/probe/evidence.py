@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from analyzers.report import RunVerdict
@@ -74,9 +74,10 @@ class Run:
         weights: ``saved`` as in the file, or ``fresh`` from the initialisers.
         learning_rate: the rate of this run.
         loss: data loss of each training batch (regularisation apart, training mode).
-        judged: normalised loss of each training batch: 1 is the best constant answer, 0 perfect.  For
-            classes it is the cross-entropy over the used ones over their entropy, so without what can be
-            learnt about the labels alone; for numbers (loss - floor) / (chance - floor).
+        judged: normalised loss of each training batch, at the output that is worst at the end: 1 is the best
+            constant answer, 0 perfect.  For classes it is the cross-entropy over the used ones over their
+            entropy, so without what can be learnt about the labels alone; for numbers (loss - floor) /
+            (chance - floor).
         accuracy: accuracy of each training batch over the used classes; explained variance for numbers.
         regularization: regularisation and other added losses of each step.
         gradient_norms: L2 norm of the gradient over a layer's trainable tensors.
@@ -87,6 +88,8 @@ class Run:
         normalized_loss: the same on fresh samples at the end.
         extrapolated_steps: for ``slow``, the steps to half of chance with a lower and upper bound.
         warmed: the rate rose to its value over the first steps, and gradients were clipped.
+        by_output: the normalised loss at the end of each output that counts, by its layer's name; empty where
+            there is only one.
     """
 
     label: str
@@ -108,6 +111,7 @@ class Run:
     normalized_loss: float
     extrapolated_steps: tuple[float, float, float] | None = None
     warmed: bool = False
+    by_output: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from analyzers.options import Options, TaskName
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.instruments.outputs import OutputKind
 from analyzers.probe.task import Link
-from analyzers.spec import Array, ModelSpec, ObjectSpec
-from analyzers.spec.graph import Graph
+from analyzers.spec import Array, ModelSpec, ObjectSpec, TrainingSpec, kinds
+from analyzers.spec.graph import Graph, Node
 from analyzers.spec.output_heads import LOSS_FAMILIES, Head, heads
+from analyzers.spec.roles import core, is_weighted
 
 MAX_CLASSES: Final = 5
 """Classes that occur in the synthetic labels, at most: few enough for every batch of 16 to show each."""
@@ -34,6 +35,9 @@ changing the gradients of the others.  Losses that average over units keep all o
 
 _NOT_SUMMED: Final = frozenset({"Dice", "Tversky", "CategoricalHinge"})
 """Losses of these families that do not."""
+
+_SCALED: Final = kinds.NORMALIZATIONS - {"UnitNormalization"} | {"PReLU"}
+"""Layers with weights to train that do not count as weighted."""
 
 Target = Literal["one-hot", "index", "binary", "signs", "numbers"]
 
@@ -144,10 +148,11 @@ def trained_heads(
     graph = Graph(spec)
     found = heads(graph, spec.training)
     asked = {head.index: head for head in like}
+    why = untrained(graph, spec.training)
     trained = tuple(
         _as_asked(index, head, graph, said, asked.get(index))
         for index, head in enumerate(found)
-        if len(head.shape) >= 2 and head.shape[-1]
+        if (index in asked if asked else index not in why)
     )
     if not trained:
         shapes = ", ".join(str(head.shape) for head in found)
@@ -155,6 +160,32 @@ def trained_heads(
     if said.task == "reconstruction" and not any(head.mirrors for head in trained):
         raise NotProbedError("task=reconstruction needs an output of the shape of the model's one input")
     return trained
+
+
+def untrained(graph: Graph, training: TrainingSpec | None) -> dict[int, str]:
+    """The outputs that are not trained, each with the reason for a person.
+
+    Keras trains no output that ``compile`` gives no loss while it gives others one; nor can one learn in front
+    of which every weight is frozen.
+    """
+    found = heads(graph, training)
+    named = any(head.loss is not None for head in found)
+    learns = [_learns(graph, head.node) for head in found]
+    reasons = {}
+    for index, head in enumerate(found):
+        if len(head.shape) < 2 or not head.shape[-1]:
+            reasons[index] = "its number of units is not known"
+        elif named and head.loss is None:
+            reasons[index] = "the file gives it no loss"
+        elif any(learns) and not learns[index]:
+            reasons[index] = "no weight in front of it is trained"
+    return reasons
+
+
+def _learns(graph: Graph, output: Node) -> bool:
+    """Whether training changes anything in front of an output."""
+    before = (graph.layer(node) for node in graph.reachable([output], graph.before))
+    return any(layer.trainable and (is_weighted(layer) or core(layer).kind in _SCALED) for layer in before)
 
 
 def _as_asked(index: int, given: Head, graph: Graph, said: Options, asked: TrainedHead | None) -> TrainedHead:

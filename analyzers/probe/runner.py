@@ -20,6 +20,7 @@ from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.report import RunVerdict
 from analyzers.spec import ModelSpec, ObjectSpec
 from analyzers.spec.flatten import flatten
+from analyzers.spec.output_heads import output_names
 
 EVALUATION_BATCHES: Final = 3
 _EVALUATION: Final = 1_000_000
@@ -74,12 +75,27 @@ class Setting:
     samples: Literal["new", "same", "blind"] = "new"
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Record:
-    """What a run in progress has seen."""
+    """What a run in progress has seen: its steps, and for each output that counts the series it is judged by."""
 
     steps: list[StepRecord]
-    series: judgement.Series
+    outputs: tuple[judgement.Series, ...]
+
+    @property
+    def series(self) -> judgement.Series:
+        """Of the output that is worst at present: a model has learnt when all of its outputs have."""
+        recent = [float(np.mean(one.judged[-judgement.POOLED :])) for one in self.outputs]
+        return self.outputs[int(np.argmax(recent))]
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where a run ended: normalised loss of each output that counts, which is worst, and the rest at that one."""
+
+    snapshot: Snapshot
+    judged: list[float]
+    worst: int
 
 
 @dataclass(frozen=True)
@@ -113,7 +129,7 @@ class Trial:
         self._initialize(setting)
         self.compiled.reset(setting.learning_rate)
         task = self.targets.task(setting.seed)
-        record = _Record([], judgement.Series(self.targets.chance, self.plan.stretch))
+        record = self._record()
         limit = setting.steps
         while len(record.steps) < limit:
             self._warm(setting, len(record.steps))
@@ -134,6 +150,11 @@ class Trial:
             ):
                 limit += setting.steps // 2
         return self._finished(setting, record, task)
+
+    def _record(self) -> _Record:
+        """Nothing seen yet; what is not of one output is shared by the series of all."""
+        shared = judgement.Series(self.targets.chance, self.plan.stretch)
+        return _Record([], tuple(replace(shared, judged=[], gains=[]) for _ in self.targets.counted))
 
     def _batch(self, task: Task, setting: Setting, step: int) -> Batch:
         """What one step trains on."""
@@ -162,12 +183,13 @@ class Trial:
             resample(self.built, self.built.spec, missed)
 
     def _note(self, record: _Record, step: StepRecord) -> None:
-        series = record.series
         record.steps.append(step)
+        for output, one in zip(self.targets.counted, record.outputs, strict=True):
+            one.judged.append(float(step.judged[output]))
+            one.gains.append(step.gains[output])
+        series = record.outputs[0]
         series.loss.append(step.loss)
-        series.judged.append(step.judged)
         series.spread.append(step.spread)
-        series.gains.append(step.gains)
         relative = step.gradient / np.maximum(step.weight, 1e-12)
         body = relative[:-1] if len(relative) > 1 else relative
         series.motion.append(float(np.max(body, initial=0.0)))
@@ -182,30 +204,29 @@ class Trial:
             OutOfTimeError: they show none; a run that was cut proves no failure.
         """
         series = record.series
-        recent = float(np.mean(series.judged[-judgement.WINDOW :]))
-        end = self._snapshot(record.steps[-1])
-        informed = not judgement.uninformed(series)
-        if informed and recent < judgement.LEARNT:
-            return self._as_run(setting, record, end, (recent, "learnt"))
-        if informed and judgement.progressing(series):
-            return self._as_run(setting, record, end, (recent, "slow"))
+        recent = [float(np.mean(one.judged[-judgement.WINDOW :])) for one in record.outputs]
+        worst = record.outputs.index(series)
+        end = self._snapshot(record.steps[-1], worst)
+        if judgement.uninformed(series):
+            raise OutOfTimeError
+        if recent[worst] < judgement.LEARNT:
+            return self._as_run(setting, record, _End(end, recent, worst), "learnt")
+        if judgement.progressing(series):
+            return self._as_run(setting, record, _End(end, recent, worst), "slow")
         raise OutOfTimeError
 
     def _finished(self, setting: Setting, record: _Record, task: Task) -> Run:
-        end, normalized = self._end(setting, task)
+        end = self._end(setting, task)
         verdict = judgement.final_verdict(
-            record.series, normalized, end.information_gain, end.information_gain_error
+            record.outputs[end.worst],
+            end.judged[end.worst],
+            end.snapshot.information_gain,
+            end.snapshot.information_gain_error,
         )
-        return self._as_run(setting, record, end, (normalized, verdict))
+        return self._as_run(setting, record, end, verdict)
 
-    def _as_run(
-        self,
-        setting: Setting,
-        record: _Record,
-        end: Snapshot,
-        judged: tuple[float, RunVerdict],
-    ) -> Run:
-        normalized, verdict = judged
+    def _as_run(self, setting: Setting, record: _Record, end: _End, verdict: RunVerdict) -> Run:
+        series = record.outputs[end.worst]
         steps, layers = record.steps, self.compiled.trained_layers
         ratios = np.array([step.update / np.maximum(step.weight, 1e-12) for step in steps])
         gradients = np.array([step.gradient for step in steps])
@@ -218,24 +239,30 @@ class Trial:
             learning_rate=setting.learning_rate,
             warmed=setting.warmed,
             loss=tuple(step.loss for step in steps),
-            judged=tuple(step.judged for step in steps),
+            judged=tuple(series.judged),
             accuracy=tuple(step.accuracy for step in steps),
             regularization=tuple(step.regularization for step in steps),
             gradient_norms={path: tuple(gradients[:, i].tolist()) for i, path in enumerate(layers)},
             weight_norms={path: float(steps[0].weight[i]) for i, path in enumerate(layers)},
             update_ratios={path: tuple(ratios[:, i].tolist()) for i, path in enumerate(layers)},
-            start=self._snapshot(steps[0]),
-            end=end,
+            start=self._snapshot(steps[0], end.worst),
+            end=end.snapshot,
             verdict=verdict,
-            normalized_loss=normalized,
-            extrapolated_steps=(
-                judgement.extrapolated_steps(record.series.judged) if verdict == "slow" else None
-            ),
+            normalized_loss=end.judged[end.worst],
+            by_output=self._by_output(end),
+            extrapolated_steps=judgement.extrapolated_steps(series.judged) if verdict == "slow" else None,
         )
 
-    def _snapshot(self, step: StepRecord) -> Snapshot:
-        """Training mode, from the measurements of one step."""
-        gain, error = pooled(step.gains)
+    def _by_output(self, end: _End) -> dict[str, float]:
+        if len(end.judged) == 1:
+            return {}
+        indices = [self.targets.heads[output].index for output in self.targets.counted]
+        names = output_names(self.built.spec)
+        return {names[index]: judged for index, judged in zip(indices, end.judged, strict=True)}
+
+    def _snapshot(self, step: StepRecord, output: int) -> Snapshot:
+        """Training mode, from the measurements of one step; information at one of the outputs that count."""
+        gain, error = pooled(step.gains[self.targets.counted[output]])
         rms, std = np.sqrt(step.activation[:, 0]), np.sqrt(step.activation[:, 1])
         names = self.compiled.scale_layers
         return Snapshot(
@@ -251,8 +278,8 @@ class Trial:
             information_gain_error=error,
         )
 
-    def _end(self, setting: Setting, task: Task) -> tuple[Snapshot, float]:
-        """The trained model on unseen samples, and its normalised loss in the better of the two modes."""
+    def _end(self, setting: Setting, task: Task) -> _End:
+        """The trained model on unseen samples, each output judged in the better of the two modes."""
         batches = [
             task.batch(self.plan.batch, setting.scale, _EVALUATION + i) for i in range(EVALUATION_BATCHES)
         ]
@@ -260,13 +287,16 @@ class Trial:
         before = [self.compiled.infer(batch) for batch in batches] if lagging else []
         trained = self.compiled.recalibrate(batches if lagging else batches[:1])
         after = [self.compiled.infer(batch) for batch in batches]
-        gain, error = pooled(np.concatenate([item["gains"] for item in after]))
-        recalibrated = float(np.mean([item["loss"] for item in after]))
-        judged = min(
-            float(np.mean([item["judged"] for item in after])), float(np.mean([r.judged for r in trained]))
+        counted = list(self.targets.counted)
+        judged = np.minimum(
+            np.mean([item["judged"][counted] for item in after], axis=0),
+            np.mean([record.judged[counted] for record in trained], axis=0),
         )
+        worst = int(np.argmax(judged))
+        gain, error = pooled(np.concatenate([item["gains"][counted[worst]] for item in after]))
+        recalibrated = float(np.mean([item["loss"] for item in after]))
         snapshot = replace(
-            self._snapshot(trained[0]),
+            self._snapshot(trained[0], worst),
             output_spread=float(np.mean([item["spread"] for item in after])),
             training_loss=float(np.mean([r.loss for r in trained])),
             inference_loss=float(np.mean([item["loss"] for item in before])) if before else recalibrated,
@@ -275,7 +305,7 @@ class Trial:
             information_gain=gain,
             information_gain_error=error,
         )
-        return snapshot, judged
+        return _End(snapshot, judged.tolist(), worst)
 
 
 def _ended(series: judgement.Series, setting: Setting) -> bool:

@@ -14,7 +14,8 @@ from analyzers.probe.control import LEARNING_RATE as CONTROL_RATE
 from analyzers.probe.control import build_control, control_targets
 from analyzers.probe.evidence import MERELY_SLOW, UNDER_WAY, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
-from analyzers.probe.heads import TrainedHead
+from analyzers.probe.heads import TrainedHead, untrained
+from analyzers.probe.judgement import LEARNT
 from analyzers.probe.plan import cores, gflops, make_plan
 from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
 from analyzers.probe.scales import IN_WORDS, scales_of
@@ -25,7 +26,9 @@ from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.progress import ProgressCallback
 from analyzers.spec import ModelSpec, kinds
 from analyzers.spec.cost import estimate
+from analyzers.spec.graph import Graph
 from analyzers.spec.learning_rates import RANGES, SLACK, Rate, rate_of
+from analyzers.spec.output_heads import output_names
 
 RATE_FACTORS: Final = (10.0, MERELY_SLOW)
 """Before a model is called stuck it is tried at these multiples of its rate (PROBE.md, "Rates")."""
@@ -70,11 +73,12 @@ class ProbeSession:
         budget_s: seconds that the plan may use; `GRACE_S` more pass before the hard deadline.
         memory_bytes: memory that training may take.
         progress: told about every few steps.
+        broken: the file's weights hold numbers that are not finite; they decide, however often it was trained.
 
     Attributes:
         spec: the model, with the probe's losses in place of the author's own.
         scales, targets, plan, watch: what every run shares.
-        weights: which weights decide: the file's once it was trained, else fresh ones.
+        weights: which weights decide: the file's once it was trained or where they are broken, else fresh ones.
         rate: the rate of the model as it is.
         proof_grace_s: seconds by which a proof may pass the budget.
 
@@ -91,6 +95,7 @@ class ProbeSession:
         budget_s: float,
         memory_bytes: int,
         progress: ProgressCallback,
+        broken: bool = False,
     ) -> None:
         if found := problems(spec):
             listed = "; ".join(f"{path}: {reason}" for path, reason in found[:3])
@@ -109,7 +114,7 @@ class ProbeSession:
         training = spec.training
         self.rate = _rate(spec)
         trained = bool(training and training.steps_taken)
-        self.weights: Literal["saved", "fresh"] = "saved" if trained else "fresh"
+        self.weights: Literal["saved", "fresh"] = "saved" if trained or broken else "fresh"
         self._runs: list[Run] = []
         self._first_run_s = 0.0
         self._trial: Trial | None = None
@@ -127,12 +132,14 @@ class ProbeSession:
         training = self.spec.training
         if training is None or training.optimizer is None:
             said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
-        untrained = len(self.spec.outputs) - len(self.targets.heads)
-        if untrained:
-            said.append(
-                f"{untrained} of {len(self.spec.outputs)} outputs were not trained: their number of units is not "
-                "known."
-            )
+        names = output_names(self.spec)
+        left_out = untrained(Graph(self.spec), self.spec.training)
+        said += [f"Output '{names[index]}' was not trained: {why}." for index, why in left_out.items()]
+        said += [
+            f"Output '{names[self.targets.heads[number].index]}' was not judged: the control model did not learn "
+            "what it was asked either."
+            for number in sorted(self.targets.set_aside)
+        ]
         return tuple(said)
 
     def evidence(self) -> ProbeEvidence:
@@ -161,27 +168,32 @@ class ProbeSession:
         )
 
     def _control(self) -> Run:
-        """The control's run; at a second seed where the first fails."""
-        scale = self.scales.natural
-        run = None
-        for number in (0, 1):
-            targets = control_targets(self.targets, scale, self.seed(number))
-            built = build_control(targets, scale, self.seed(number))
-            compiled = CompiledModel(built, targets, make_optimizer(DEFAULT_OPTIMIZER, CONTROL_RATE))
-            setting = Setting(
-                "control model",
-                scale,
-                "fresh",
-                self.seed(number),
-                CONTROL_RATE,
-                self.plan.steps,
-            )
-            self._control_trial = Trial(built, compiled, self.plan, targets)
-            run = self._control_trial.run(setting, self.watch)
-            if run.verdict == "learnt":
-                break
-        assert run is not None  # noqa: S101 - the loop ran
-        return run
+        """The control's run; at a second seed where the first fails.
+
+        Of several outputs, those that it learns neither time are set aside: the model is judged by the others.
+        """
+        first = self._control_run(0)
+        if first.verdict == "learnt":
+            return first
+        second = self._control_run(1)
+        if second.verdict == "learnt" or not second.by_output:
+            return second
+        failed = frozenset(
+            number for number, judged in enumerate(second.by_output.values()) if judged >= LEARNT
+        )
+        if len(failed) == len(second.by_output):
+            return second
+        self.targets = replace(self.targets, set_aside=failed)
+        return self._control_run(1)
+
+    def _control_run(self, number: int) -> Run:
+        scale, seed = self.scales.natural, self.seed(number)
+        targets = control_targets(self.targets, scale, seed)
+        built = build_control(targets, scale, seed)
+        compiled = CompiledModel(built, targets, make_optimizer(DEFAULT_OPTIMIZER, CONTROL_RATE))
+        self._control_trial = Trial(built, compiled, self.plan, targets)
+        setting = Setting("control model", scale, "fresh", seed, CONTROL_RATE, self.plan.steps)
+        return self._control_trial.run(setting, self.watch)
 
     def _examine(self) -> None:
         """The model as it is: every scale; then what tells stuck from slow, unlucky or cooled down."""

@@ -52,6 +52,7 @@ class Targets:
         grades: per head, how its loss is judged.
         weights: per head, its loss weight.
         layout: what the inputs show and the heads are asked.
+        set_aside: positions of heads that are trained but not judged, since the control did not learn them.
     """
 
     heads: tuple[TrainedHead, ...]
@@ -59,6 +60,12 @@ class Targets:
     grades: tuple[Grade, ...]
     weights: tuple[float, ...]
     layout: Layout
+    set_aside: frozenset[int] = frozenset()
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """Positions of the heads that a run is judged by."""
+        return tuple(number for number in range(len(self.heads)) if number not in self.set_aside)
 
     @property
     def classes(self) -> int:
@@ -112,7 +119,9 @@ def make_targets(
     given = spec.training.loss_weights if spec.training and spec.training.loss_weights else None
     weights = tuple(float(given[head.index]) if given else 1.0 for head in heads)
     layout = make_layout(sized, feeds, heads)
-    return Targets(heads, used, grades(heads, used, Task(layout, options.seed), scale), weights, layout)
+    set_aside = like.set_aside if like is not None else frozenset()
+    graded = grades(heads, used, Task(layout, options.seed), scale)
+    return Targets(heads, used, graded, weights, layout, set_aside)
 
 
 def grades(

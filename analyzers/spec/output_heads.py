@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from analyzers.spec import ObjectSpec, Shape, TrainingSpec, kinds
+from analyzers.spec import ModelSpec, ObjectSpec, Shape, TrainingSpec, kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.roles import activation, core, is_scaling, is_weighted
 
@@ -94,6 +94,14 @@ def heads(graph: Graph, training: TrainingSpec | None) -> tuple[Head, ...]:
             )
         )
     return tuple(found)
+
+
+def output_names(spec: ModelSpec) -> tuple[str, ...]:
+    """The outputs by their layers' names, numbered where one layer gives several."""
+    names = [ref.layer for ref in spec.outputs]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, 1)
+    )
 
 
 def produced_by(graph: Graph, node: Node) -> Node:

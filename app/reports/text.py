@@ -164,7 +164,7 @@ def _rest(report: Report) -> list[str]:
     unsettled = [
         f"{check.rule}: {words.OUTCOMES[check.outcome].label}. {check.reason or ''}"
         for check in report.checks
-        if check.outcome in ("error", "skipped", "not_applicable")
+        if check.outcome in ("error", "skipped")
     ]
     summary = ", ".join(f"{count} {label}" for label, count in counts.items())
     return [

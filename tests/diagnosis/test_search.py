@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +24,9 @@ from analyzers.report import RunVerdict
 from analyzers.rule import Finding
 from analyzers.spec import ModelSpec
 from tests.diagnosis.factory import finding, training
+from tests.probe.models import plain
 from tests.rules.probe.factory import FALLING, chain, evidence, learnt, run
+from tests.support import spec_of
 
 RATE = finding("learning-rate-too-high")
 INITIALIZER = finding("initializer-activation-mismatch")
@@ -186,6 +189,20 @@ def test_after_a_cure_only_interventions_that_would_confirm_a_cause_are_tried() 
     found = _found(session, replace(RATE, confidence=0.9), stuck, replace(INITIALIZER, severity="info"))
 
     assert [one.ids for one in found.attempts] == [("lower-learning-rate",), ("he-initialization",)]
+
+
+def test_what_a_proved_cause_asks_for_comes_first_and_is_preferred(tmp_path: Path) -> None:
+    """He's initialisation throws weights away too, is less invasive, and is asked for by an error besides."""
+    cures = {"reinitialize-dead-layers": _always, "he-initialization": _always}
+    session = FakeSession(cures, spec=spec_of(plain(), tmp_path))
+    nan = finding("non-finite-weights", certain=True)
+    broken = replace(evidence(run("diverged", weights="saved")), deciding=0)
+
+    found = Search(cast(ProbeSession, session), broken, [INITIALIZER, nan]).find()
+
+    assert found.attempts[0].ids == ("reinitialize-dead-layers",)
+    assert found.fix is not None
+    assert found.fix.ids == ("reinitialize-dead-layers",)
 
 
 def test_without_steps_left_nothing_more_is_tried_after_a_cure() -> None:

@@ -79,6 +79,13 @@ def test_a_model_that_fails_from_most_starts_is_stuck_and_the_lucky_ones_are_tol
     assert found.conditions == ("It learnt from 1 of 4 random starts.",)
 
 
+def test_the_outputs_that_failed_are_named_where_others_learnt() -> None:
+    found = _judge(run(by_output={"kind": 0.2, "age": 1.0, "place": 0.9}))
+    assert found.verdict == "stuck"
+    assert found.conditions == ("Of its outputs 'kind' learnt, 'age', 'place' did not.",)
+    assert _judge(run(by_output={"kind": 0.8, "age": 1.0})).conditions == ()
+
+
 def test_learning_only_at_a_higher_rate_is_slow() -> None:
     found = _judge(run(), run(learning_rate=1e-2), learnt(learning_rate=1e-1))
     assert (found.verdict, found.confidence) == ("slow", SINGLE)

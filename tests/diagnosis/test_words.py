@@ -45,6 +45,7 @@ CASES = {
     "stuck-cut": _words(replace(evidence(run()), cut=True)),
     "stuck-cut-late": _words(evidence(run()), done=replace(TRIED, cut=True)),
     "stuck-at-a-small-loss": _words(replace(evidence(SMALL), chance_loss=0.01123, classes_used=0)),
+    "stuck-at-one-output": _words(evidence(run(by_output={"kind": 0.2, "age": 1.021}))),
     "diverges": _words(evidence(EXPLODED)),
     "conditional": _words(evidence(LEARNT, run(scale="raw"))),
     "conditional-on-warm-up": _words(evidence(run(), learnt(warmed=True))),

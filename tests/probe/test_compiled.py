@@ -122,7 +122,7 @@ def test_judged_loss_accuracy_and_gains_are_those_of_the_predictions(both: Both)
     right = _right(chosen, labels)
     assert step.judged == pytest.approx(-np.log(right).mean() / np.log(CLASSES), rel=1e-4)
     assert step.accuracy == pytest.approx((chosen.argmax(axis=1) == labels).mean())
-    assert step.gains == pytest.approx(np.log(right / _right(average, labels)), rel=1e-3, abs=1e-4)
+    assert step.gains[0] == pytest.approx(np.log(right / _right(average, labels)), rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("quantity", ["gradient", "update", "weight"])

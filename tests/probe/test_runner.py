@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import pytest
 from keras import layers
 
 from analyzers.probe.evidence import MEMORIZED, Run
+from analyzers.probe.judgement import LEARNT
 from analyzers.probe.runner import EXTENSION, Trial
 from analyzers.probe.watch import OutOfTimeError
 from analyzers.spec import ModelSpec
@@ -202,3 +204,27 @@ def test_a_run_that_has_to_last_goes_on_once_the_task_is_learnt(healthy: Trial) 
     run = healthy.run(setting(seed=1, steps=60, lasting=True, extend=False), watch())
     assert (run.verdict, len(run.loss)) == ("learnt", 60)
     assert len(healthy.run(setting(seed=1, steps=60), watch()).loss) < 60
+
+
+def _idle_second_output() -> keras.Model:
+    """Two outputs, the second of which no gradient reaches."""
+    inputs = keras.Input((12, 12, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="conv")(inputs)
+    x = layers.Flatten(name="flatten")(x)
+    first = layers.Dense(CLASSES, activation="softmax", name="first")(x)
+    second = layers.Dense(CLASSES, activation="softmax", name="second")(x)
+    model = keras.Model(inputs, [first, second], name="two")
+    model.compile(keras.optimizers.Adam(3e-3), ["categorical_crossentropy"] * 2, loss_weights=[1.0, 0.0])
+    return model
+
+
+def test_of_several_outputs_the_worst_that_counts_decides(tmp_path: Path) -> None:
+    trial = trial_of(spec_of(_idle_second_output(), tmp_path))
+    both = trial.run(setting(), watch())
+    first = replace(trial, targets=replace(trial.targets, set_aside=frozenset({1}))).run(setting(), watch())
+
+    assert both.verdict == "stuck"
+    assert both.by_output["first"] < LEARNT < both.by_output["second"] == both.normalized_loss
+    assert both.judged[-1] > LEARNT
+    assert first.verdict == "learnt"
+    assert first.by_output == {}

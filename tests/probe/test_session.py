@@ -20,7 +20,7 @@ from analyzers.probe.session import ProbeSession
 from analyzers.progress import Progress, silent
 from analyzers.spec import ModelSpec, ObjectSpec
 from tests.probe.graphs import chain, classifier, training
-from tests.probe.models import CLASSES, compiled, normalized, patient_session, plain, setting
+from tests.probe.models import CLASSES, GIGABYTE, compiled, normalized, patient_session, plain, setting
 from tests.rules.probe.factory import run
 from tests.support import spec_of
 
@@ -215,3 +215,61 @@ def test_a_rate_above_all_its_optimizer_is_used_with_has_to_last() -> None:
     momentum = training(optimizer=ObjectSpec("SGD", {"momentum": 0.999}), learning_rate=0.1)
     assert _session(classifier(4, "softmax", momentum)).above_all_rates
     assert not _session(classifier(4, "softmax", training(learning_rate=1e-3))).above_all_rates
+
+
+def _with_a_hard_output(tmp_path: Path) -> ProbeSession:
+    """A session on a model of two outputs, whose control learns the first alone."""
+    inputs = keras.Input((12, 12, 3), name="image")
+    x = layers.Flatten(name="flatten")(layers.Conv2D(8, 3, strides=2, activation="relu", name="conv")(inputs))
+    names = ("easy", "hard")
+    outputs = [layers.Dense(CLASSES, activation="softmax", name=name)(x) for name in names]
+    model = keras.Model(inputs, outputs, name="two")
+    model.compile(keras.optimizers.Adam(3e-3), ["categorical_crossentropy"] * 2)
+    session = _session(spec_of(model, tmp_path), input_range="standardized")
+    control_run = session._control_run
+
+    def failing(number: int) -> Run:
+        if session.targets.set_aside:
+            return control_run(number)
+        return run("stuck", by_output={"output_0": 0.1, "output_1": 1.0})
+
+    session._control_run = failing  # type: ignore[method-assign]
+    return session
+
+
+def test_an_output_that_the_control_does_not_learn_is_set_aside_and_that_is_said(tmp_path: Path) -> None:
+    session = _with_a_hard_output(tmp_path)
+    found = session.evidence()
+
+    assert session.targets.counted == (0,)
+    assert found.control.verdict == "learnt"
+    assert {one.verdict for one in found.runs} == {"learnt"}
+    assert any("Output 'hard' was not judged" in said for said in session.assumptions)
+
+
+def test_a_control_that_learns_no_output_sets_none_aside(tmp_path: Path) -> None:
+    session = _with_a_hard_output(tmp_path)
+    fails = run("stuck", by_output={"output_0": 1.0, "output_1": 1.0})
+    session._control_run = lambda number: fails  # type: ignore[method-assign]
+    assert session.evidence().control.verdict == "stuck"
+    assert session.targets.counted == (0, 1)
+
+
+def test_an_output_that_is_not_trained_is_named_with_the_reason(tmp_path: Path) -> None:
+    inputs = keras.Input((6,), name="table")
+    x = layers.Dense(8, activation="relu", name="hidden")(inputs)
+    model = keras.Model(inputs, [layers.Dense(3, name="told")(x), layers.Dense(3, name="idle")(x)])
+    model.compile("adam", ["mse", None])
+    session = _session(spec_of(model, tmp_path))
+    assert session.assumptions == ("Output 'idle' was not trained: the file gives it no loss.",)
+
+
+def test_broken_weights_decide_though_no_step_was_taken(tmp_path: Path) -> None:
+    spec = spec_of(plain(), tmp_path)
+    made = {
+        broken: ProbeSession(
+            spec, Options(), budget_s=20, memory_bytes=GIGABYTE, progress=silent, broken=broken
+        ).weights
+        for broken in (False, True)
+    }
+    assert made == {False: "fresh", True: "saved"}

@@ -15,6 +15,7 @@ from analyzers.building import make_loss
 from analyzers.options import Options
 from analyzers.probe.compiled import CompiledModel
 from analyzers.probe.feeds import feeds_of
+from analyzers.probe.heads import untrained
 from analyzers.probe.targets import Targets, make_targets
 from analyzers.spec import Array, Json, ModelSpec, ObjectSpec, TensorRef
 from analyzers.spec.graph import Graph
@@ -277,3 +278,56 @@ def test_outputs_of_classes_and_of_numbers_are_trained_together() -> None:
     assert [classes.entropy, classes.variance] == pytest.approx([math.log(4), 0.0], rel=1e-3)
     assert [values.entropy, values.variance] == pytest.approx([0.0, values.chance], rel=1e-4)
     assert found.chance == pytest.approx(classes.chance + 0.1 * values.chance)
+
+
+def _two_outputs(**second: Any) -> ModelSpec:
+    """A classifier with a second output of ten classes behind the pooling, its layer as ``second`` says."""
+    spec = classifier(10, "softmax")
+    head = replace(spec.layer("head"), name="second", path="second", **second)
+    trained = replace(training(), losses=(CATEGORICAL, CATEGORICAL))
+    return replace(
+        spec, layers=(*spec.layers, head), outputs=(*spec.outputs, TensorRef("second")), training=trained
+    )
+
+
+def _trained(spec: ModelSpec) -> list[int]:
+    return [head.index for head in _made(spec).heads]
+
+
+def _losses(spec: ModelSpec, *losses: ObjectSpec | None) -> ModelSpec:
+    return replace(spec, training=replace(training(), losses=losses))
+
+
+def test_an_output_without_a_loss_is_trained_only_where_none_has_one() -> None:
+    assert _trained(_losses(_two_outputs(), CATEGORICAL, None)) == [0]
+    assert _trained(_losses(_two_outputs(), None, CATEGORICAL)) == [1]
+    assert _trained(_losses(_two_outputs(), None, None)) == [0, 1]
+
+
+def test_an_output_with_nothing_to_train_in_front_of_it_is_left_out() -> None:
+    spec = _two_outputs()
+    pooled = replace(spec, outputs=(spec.outputs[0], TensorRef("conv")))
+    frozen = replace(
+        pooled,
+        layers=tuple(replace(one, trainable=False) if one.name == "conv" else one for one in spec.layers),
+    )
+    assert _trained(pooled) == [0, 1]
+    assert _trained(frozen) == [0]
+    assert untrained(Graph(frozen), frozen.training) == {1: "no weight in front of it is trained"}
+
+
+def test_where_nothing_at_all_is_trained_no_output_is_left_out() -> None:
+    spec = _two_outputs()
+    frozen = replace(spec, layers=tuple(replace(one, trainable=False) for one in spec.layers))
+    assert _trained(frozen) == [0, 1]
+
+
+def test_a_changed_model_is_asked_at_the_outputs_of_the_original_and_judged_by_the_same() -> None:
+    both = _two_outputs()
+    asked = replace(_made(both), set_aside=frozenset({1}))
+    changed = _losses(both, CATEGORICAL, None)
+
+    found = make_targets(changed, feeds_of(Graph(both)), Options(), "standardized", asked)
+
+    assert [head.index for head in found.heads] == [0, 1]
+    assert found.counted == asked.counted == (0,)

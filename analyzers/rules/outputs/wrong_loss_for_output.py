@@ -27,8 +27,12 @@ CONFIDENCE_SQUARED: Final = 0.3
 """A squared error on a softmax (Brier's score) trains most networks, if slower (Golik et al. 2013)."""
 
 CONFIDENCE_LABELS: Final = 0.5
-CONFIDENCE_NO_LOSS: Final = 0.4
 CONFIDENCE_ACCURACY: Final = 0.9
+
+
+_LACK: Final = {False: "no loss while others have one", True: "a loss whose weight is 0"}
+_WANTED: Final = {False: "a loss", True: "a loss weight above 0"}
+"""In words, by whether the output has a loss at all."""
 
 
 class WrongLossForOutput(Rule):
@@ -84,7 +88,8 @@ class WrongLossForOutput(Rule):
         found = heads(facts.graph, training)
         if all(head.loss is None for head in found):
             return NotApplicable("the file names no loss; the option loss would settle it")
-        rows = [_row(facts.graph, head) for head in found]
+        weights = (*(training.loss_weights or ()), *(1.0 for _ in found))
+        rows = [_row(facts.graph, head, weight) for head, weight in zip(found, weights, strict=False)]
         return Measurement(
             float(len(rows)), "outputs", {}, {"outputs": rows, "confused": _confused(training)}
         )
@@ -100,7 +105,7 @@ class WrongLossForOutput(Rule):
 
     def _judged(self, row: Mapping[str, Any]) -> Finding | None:
         layer, loss, squashed = row["layer"], row["loss"], row["activation"] == "softmax"
-        if loss == "":
+        if not row["trained"]:
             return self._no_loss(row) if row["own_layers"] else None
         if row["family"] in ("categorical", "sparse") and row["units"] == 1 and not squashed:
             return self._told(
@@ -164,10 +169,11 @@ class WrongLossForOutput(Rule):
             title="Output without a loss",
             layers=own,
             evidence={"output": row["output"], "layers_without_gradient": len(own)},
-            explanation=f"The output {row['output']} has no loss while others have one, and {listed(own)} leads to it "
+            explanation=f"The output {row['output']} has {_LACK[bool(row['loss'])]}, and {listed(own)} leads to it "
             "alone: these weights never get a gradient.",
-            fix=f"Give {row['output']} a loss, or leave it out of the model.",
-            confidence=CONFIDENCE_NO_LOSS,
+            fix=f"Give {row['output']} {_WANTED[bool(row['loss'])]}, or leave it out of the model.",
+            certain=True,
+            confidence=1.0,
         )
 
     def _labels(self, confused: Mapping[str, str]) -> Finding:
@@ -183,17 +189,19 @@ class WrongLossForOutput(Rule):
         )
 
 
-def _row(graph: Graph, head: Head) -> dict[str, Any]:
+def _row(graph: Graph, head: Head, weight: float) -> dict[str, Any]:
     loss = head.loss.kind if head.loss is not None else ""
+    trained = bool(loss) and weight != 0
     return {
         "output": head.node.path,
         "layer": head.producer.path,
         "activation": head.activation,
         "loss": loss,
+        "trained": trained,
         "family": head.family or "",
         "units": head.units,
         "mirrors_input": head.mirrors_input,
-        "own_layers": feeds_only(graph, head.node) if not loss else [],
+        "own_layers": [] if trained else feeds_only(graph, head.node),
     }
 
 

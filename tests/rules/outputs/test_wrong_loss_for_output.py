@@ -56,7 +56,13 @@ def test_weights_that_lead_only_to_an_output_without_loss(tmp_path: Path) -> Non
     made = keras.Model(inputs, [left, right])
     made.compile(loss=["mse", None])
     (finding,) = findings(RULE, spec_of(made, tmp_path))
-    assert finding.layers == ("right",)
+    assert (finding.layers, finding.certain) == (("right",), True)
+    assert "has no loss while others have one" in finding.explanation
+
+    made.compile(loss=["mse", "mse"], loss_weights=[0.5, 0.0])
+    (finding,) = findings(RULE, spec_of(made, tmp_path))
+    assert (finding.layers, finding.certain) == (("right",), True)
+    assert "a loss whose weight is 0" in finding.explanation
 
 
 @pytest.mark.parametrize(
