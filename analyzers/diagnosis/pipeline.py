@@ -70,20 +70,17 @@ def diagnose_spec(
             broken=broken(static.findings),
         )  # fmt: skip
         built = time.monotonic()
-        evidence = session.evidence()
+        first = session.evidence()
     except OutOfTimeError:
         return plainly(reason="the time ran out before the control model had learnt")
     except (NotProbedError, Unbuildable) as error:
         return plainly(reason=str(error))
-    measured = run_rules(spec, options, evidence, only=_PROBE_RULES)
-    found = _together(measured, static)
-    search = _search(session, evidence, found)
-    if search is not None and not search.cut:
-        evidence = session.failure_explained(
-            evidence if search.proof is not None else session.another_start(evidence)
-        )
+    measured = run_rules(spec, options, first, only=_PROBE_RULES)
+    search = _search(session, first, _together(measured, static))
+    evidence = _explained(session, first, search)
     everything = _with_proof(evidence, search)
-    measured = run_rules(spec, options, everything, only=_PROBE_RULES)
+    if everything is not first:
+        measured = run_rules(spec, options, everything, only=_PROBE_RULES)
     found = _together(measured, static)
     findings = weigh(found.findings, everything, search)
     progress(Progress("reporting", 0.99, "writing the report"))
@@ -120,6 +117,15 @@ def _search(session: ProbeSession, evidence: ProbeEvidence, found: RuleResults) 
     if judge(found.findings, evidence).verdict == "converges":
         return None
     return Search(session, evidence, found.findings).find()
+
+
+def _explained(session: ProbeSession, evidence: ProbeEvidence, search: SearchResult | None) -> ProbeEvidence:
+    """The evidence with what tells a failure from bad luck, and kinds of failure apart, where there was time."""
+    if search is None or search.cut:
+        return evidence
+    return session.failure_explained(
+        evidence if search.proof is not None else session.another_start(evidence)
+    )
 
 
 def _together(measured: RuleResults, static: RuleResults) -> RuleResults:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import ops
 
 from analyzers.building import Built, make_loss
-from analyzers.probe.fused import fuse
+from analyzers.probe.fused import fuse, fuse_update
 from analyzers.probe.heads import TrainedHead
 from analyzers.probe.instruments import activations, gradients, outputs
 from analyzers.probe.targets import Grade, Targets
@@ -99,6 +99,7 @@ class CompiledModel:
         self.trained_layers, self._owner = self._owners()
         self.scale_layers, self.relu_layers, self._tapped = self._taps()
         optimizer.build(self._trainable)
+        fuse_update(optimizer)
         self._slots = [(v, _constant(v)) for v in optimizer.variables if v is not optimizer.learning_rate]
         self._clip = tf.Variable(np.inf, dtype=tf.float32)
         self._step = tf.function(self._one_step, jit_compile=False, reduce_retracing=False)

@@ -57,8 +57,9 @@ WARMED: Final = "with a warmed-up rate and clipped gradients"
 GRACE_S: Final = 5.0
 """Seconds over the budget before the clock ends the probe; the plan itself looks at no clock."""
 
-EXPLAINING: Final = 3
-"""Runs that tell kinds of being stuck apart: blind, and model and control on one batch."""
+SPARE_RUNS: Final = 10
+"""Runs' worth of steps that must be left before runs are made that only tell kinds of being stuck apart: where
+the budget is tight the sender waits for the verdict and its fix."""
 
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
@@ -290,7 +291,7 @@ class ProbeSession:
         single batch (Ng's and Karpathy's first check of a network).
         """
         decision, steps = evidence.decision, self.plan.steps
-        if evidence.outcome != "stuck" or evidence.cut or self.watch.remaining_steps < EXPLAINING * steps:
+        if evidence.outcome != "stuck" or evidence.cut or self.watch.remaining_steps < SPARE_RUNS * steps:
             return evidence
         base = Setting(
             "without an input that tells", decision.input_scale, decision.weights, decision.seed,

@@ -1,7 +1,8 @@
-"""The fused kernel against Keras's own call: outputs, gradients, moving statistics."""
+"""The fused kernels against Keras's own calls: outputs, gradients, moving statistics, updates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analyzers.probe.fused import fuse
+from analyzers.probe.fused import fuse, fuse_update
 
 INPUTS = np.random.default_rng(0).normal(3.0, 2.0, size=(4, 5, 6, 7)).astype(np.float32)
 WEIGHTS = np.random.default_rng(1).normal(size=INPUTS.shape).astype(np.float32)
@@ -64,3 +65,57 @@ def test_frozen_layers_and_other_ranks_keep_their_own_call() -> None:
     found = [np.asarray(frozen(INPUTS, training=True)), np.asarray(table(rows, training=True))]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+ADAMS = (
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    lambda **settings: keras.optimizers.Adam(clipnorm=0.5, use_ema=True, **settings),
+    lambda **settings: keras.optimizers.Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3, **settings),
+    lambda **settings: keras.optimizers.Adam(amsgrad=True, **settings),
+    lambda **settings: keras.optimizers.SGD(momentum=0.9, **settings),
+)
+
+
+def _trained(optimizer: keras.optimizers.Optimizer) -> list[np.ndarray[Any, Any]]:
+    """Weights and the optimizer's state after some steps of changing rate."""
+    rng = np.random.default_rng(3)
+    weights = [
+        keras.Variable(rng.normal(size=shape).astype("float32"), constraint=constraint)
+        for shape, constraint in (((5, 4), keras.constraints.NonNeg()), ((4,), None))
+    ]
+    optimizer.build(weights)
+    step = tf.function(lambda grads: optimizer.apply(grads, weights))
+    for number in range(6):
+        optimizer.learning_rate.assign(0.01 * (number + 1))
+        step([tf.constant(rng.normal(size=one.shape).astype("float32")) for one in weights])
+    return [np.asarray(one) for one in (*weights, *optimizer.variables)]
+
+
+@pytest.mark.parametrize("make", ADAMS)
+def test_an_update_gives_what_keras_gives(make: Callable[..., keras.optimizers.Optimizer]) -> None:
+    plain, fused = make(learning_rate=0.01), make(learning_rate=0.01)
+    fuse_update(fused)
+
+    for found, expected in zip(_trained(fused), _trained(plain), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_weights_keep_their_own_update() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.raw_ops, "ResourceApplyAdam", None)
+        optimizer = keras.optimizers.Adam()
+        fuse_update(optimizer)
+        weight = keras.Variable(np.ones(3), dtype="float16")
+        optimizer.build([weight])
+        optimizer.apply([tf.ones(3, tf.float16)], [weight])
+    assert np.all(np.asarray(weight) < 1)
+
+
+def test_adam_updates_by_the_fused_kernel() -> None:
+    optimizer = keras.optimizers.Adam()
+    fuse_update(optimizer)
+    weight = keras.Variable(np.ones(3, np.float32))
+    optimizer.build([weight])
+    graph = tf.function(lambda g: optimizer.apply([g], [weight])).get_concrete_function(tf.ones(3)).graph
+    assert any(operation.type == "ResourceApplyAdam" for operation in graph.get_operations())
