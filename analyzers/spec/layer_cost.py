@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from analyzers.spec.model import Json, Shape
-from analyzers.spec.operation_shapes import einsum_terms
+from analyzers.spec.product_shapes import einsum_terms
 from analyzers.spec.shape_rules import Config, Shapes, einsum_letters
 from analyzers.spec.shapes import CONV_LSTM, conv_lstm_step, inner_layer, outputs_of
 from analyzers.spec.windows import channel_axis, per_axis, spatial_axes, whole

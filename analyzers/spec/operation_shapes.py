@@ -1,4 +1,4 @@
-"""Shape rules of the operations that do more than follow one tensor: joining, splitting, choosing, products.
+"""Shape rules of the operations that do more than follow one tensor: joining, splitting, choosing.
 
 A rule raises ValueError, TypeError, IndexError, KeyError or ZeroDivisionError where settings and shapes do
 not fit together, as those of ``analyzers.spec.shape_rules`` do.
@@ -6,14 +6,14 @@ not fit together, as those of ``analyzers.spec.shape_rules`` do.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from analyzers.spec.model import Argument, Call, Json, Shape, TensorRef
+from analyzers.spec.model import Argument, Call, Shape, TensorRef
 from analyzers.spec.operations import QUANTILES
+from analyzers.spec.product_shapes import PRODUCT_RULES
 from analyzers.spec.shape_rules import RULES, Config, Rule, Shapes, broadcast, listed, product, reduced, total
-from analyzers.spec.windows import channel_axis, per_axis, slid, spatial_axes, whole, with_axes
+from analyzers.spec.windows import axis_in, channel_axis, per_axis, slid, spatial_axes, whole, with_axes
 
 SeveralRule: TypeAlias = Callable[[Config, Shapes], Shapes]
 CallRule: TypeAlias = Callable[[Config, Shapes, Call], Shape]
@@ -35,7 +35,7 @@ def _pool(how: str) -> Rule:
 
 
 def _glu(config: Config, inputs: Shapes) -> Shape:
-    axis = _axis(config.get("axis", -1), inputs[0])
+    axis = axis_in(config.get("axis", -1), inputs[0])
     return with_axes(inputs[0], {axis: _divided(inputs[0][axis], 2)})
 
 
@@ -47,17 +47,10 @@ def _divided(dim: int | None, parts: int) -> int | None:
     return dim // parts
 
 
-def _axis(value: Json, shape: Shape) -> int:
-    axis = whole(value)
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"no axis {axis} in a shape of rank {len(shape)}")
-    return axis % len(shape)
-
-
 def _moved(config: Config, inputs: Shapes) -> Shape:
     shape = inputs[0]
-    sources = [_axis(one, shape) for one in listed(config["source"])]
-    places = [_axis(one, shape) for one in listed(config["destination"])]
+    sources = [axis_in(one, shape) for one in listed(config["source"])]
+    places = [axis_in(one, shape) for one in listed(config["destination"])]
     order = [axis for axis in range(len(shape)) if axis not in sources]
     for place, source in sorted(zip(places, sources, strict=True)):
         order.insert(place, source)
@@ -66,19 +59,19 @@ def _moved(config: Config, inputs: Shapes) -> Shape:
 
 def _swapped(config: Config, inputs: Shapes) -> Shape:
     shape = inputs[0]
-    one, two = _axis(config["axis1"], shape), _axis(config["axis2"], shape)
+    one, two = axis_in(config["axis1"], shape), axis_in(config["axis2"], shape)
     return with_axes(shape, {one: shape[two], two: shape[one]})
 
 
 def _rotated(config: Config, inputs: Shapes) -> Shape:
     shape = inputs[0]
-    one, two = (_axis(axis, shape) for axis in listed(config.get("axes", [0, 1])))
+    one, two = (axis_in(axis, shape) for axis in listed(config.get("axes", [0, 1])))
     odd = whole(config.get("k", 1)) % 2
     return with_axes(shape, {one: shape[two], two: shape[one]} if odd else {})
 
 
 def _differences(config: Config, inputs: Shapes) -> Shape:
-    axis = _axis(config.get("axis", -1), inputs[0])
+    axis = axis_in(config.get("axis", -1), inputs[0])
     dim = inputs[0][axis]
     return with_axes(inputs[0], {axis: None if dim is None else max(dim - whole(config.get("n", 1)), 0)})
 
@@ -86,7 +79,7 @@ def _differences(config: Config, inputs: Shapes) -> Shape:
 def _without_diagonal(config: Config, inputs: Shapes) -> tuple[Shape, int | None]:
     """The other axes, and the diagonal's length."""
     shape = inputs[0]
-    one, two = _axis(config.get("axis1", 0), shape), _axis(config.get("axis2", 1), shape)
+    one, two = axis_in(config.get("axis1", 0), shape), axis_in(config.get("axis2", 1), shape)
     rest = tuple(dim for axis, dim in enumerate(shape) if axis not in (one, two))
     rows, columns, offset = shape[one], shape[two], whole(config.get("offset", 0))
     if rows is None or columns is None:
@@ -141,7 +134,7 @@ def _trapezoid(config: Config, inputs: Shapes) -> Shape:
 def _repeated(config: Config, inputs: Shapes) -> Shape:
     repeats, axis = [whole(one) for one in listed(config["repeats"])], config.get("axis")
     shape = (product(inputs[0]),) if axis is None else inputs[0]
-    at = 0 if axis is None else _axis(axis, shape)
+    at = 0 if axis is None else axis_in(axis, shape)
     return with_axes(shape, {at: product((shape[at], repeats[0])) if len(repeats) == 1 else sum(repeats)})
 
 
@@ -212,116 +205,6 @@ def _edges(config: Config, inputs: Shapes) -> Shape:
     return (*inputs[0], 2)
 
 
-# --- products and matrices ------------------------------------------------------------------------------
-
-
-def einsum_terms(config: Config, inputs: Shapes) -> tuple[dict[str, int | None], str]:
-    """The size of every axis of an einsum, and the letters of its output.
-
-    Axes that an ellipsis stands for are called ``0``, ``1`` ... from the last.
-    """
-    left, arrow, output = str(config["subscripts"]).replace(" ", "").partition("->")
-    terms = left.split(",")
-    sizes: dict[str, int | None] = {}
-    widest = 0
-    for term, shape in zip(terms, inputs, strict=True):
-        more = len(shape) - len(term.replace("...", ""))
-        if more and "..." not in term:
-            raise ValueError("an axis without a letter")
-        widest = max(widest, more)
-        for letter, dim in zip(term.replace("...", _ellipsis(more)), shape, strict=True):
-            known = sizes.get(letter)
-            if known in (None, 1):
-                sizes[letter] = dim
-            elif dim not in (None, 1, known):
-                raise ValueError(f"axis {letter} is {known} and {dim}")
-    if not arrow:
-        once = Counter(left.replace("...", "").replace(",", ""))
-        output = "..." * ("..." in left) + "".join(sorted(x for x, times in once.items() if times == 1))
-    return sizes, output.replace("...", _ellipsis(widest))
-
-
-def _ellipsis(axes: int) -> str:
-    return "".join(str(axis) for axis in reversed(range(axes)))
-
-
-def _einsum(config: Config, inputs: Shapes) -> Shape:
-    sizes, output = einsum_terms(config, inputs)
-    return tuple(sizes[letter] for letter in output)
-
-
-def _tensordot(config: Config, inputs: Shapes) -> Shape:
-    first, second = inputs
-    axes = config.get("axes", 2)
-    if isinstance(axes, list | tuple):
-        ones, twos = (
-            {_axis(axis, shape) for axis in listed(given)} for given, shape in zip(axes, inputs, strict=True)
-        )
-    else:
-        ones = set(range(len(first) - whole(axes), len(first)))
-        twos = set(range(whole(axes)))
-    left = (dim for axis, dim in enumerate(first) if axis not in ones)
-    return (*left, *(dim for axis, dim in enumerate(second) if axis not in twos))
-
-
-def _inner(_: Config, inputs: Shapes) -> Shape:
-    first, second = inputs
-    return (*first[:-1], *second[:-1])
-
-
-def _cross(config: Config, inputs: Shapes) -> Shape:
-    names = ("axisa", "axisb", "axisc")
-    one, two, made = (
-        whole(config.get("axis") if config.get("axis") is not None else config.get(x, -1)) for x in names
-    )
-    first, second = inputs
-    rest = broadcast(
-        [tuple(dim for at, dim in enumerate(shape) if at != axis % len(shape)) for shape, axis in ((first, one), (second, two))],
-        trusting=True,
-    )  # fmt: skip
-    vector = max(first[one] or 0, second[two] or 0)
-    if vector != 3:
-        return rest
-    shape = list(rest)
-    shape.insert(made % (len(rest) + 1), vector)
-    return tuple(shape)
-
-
-def _distances(_: Config, inputs: Shapes) -> Shape:
-    first, second = inputs
-    return (*broadcast([first[:-2], second[:-2]], trusting=True), first[-2], second[-2])
-
-
-def _norm(config: Config, inputs: Shapes) -> Shape:
-    return reduced(config, inputs)
-
-
-def _without_matrix(_: Config, inputs: Shapes) -> Shape:
-    return inputs[0][:-2]
-
-
-def _solved(_: Config, inputs: Shapes) -> Shape:
-    return inputs[1]
-
-
-def _attended(_: Config, inputs: Shapes) -> Shape:
-    return (*inputs[0][:-1], inputs[2][-1])
-
-
-def _frequencies(config: Config, inputs: Shapes) -> Shapes:
-    length = config.get("fft_length")
-    points = inputs[0][-1] if length is None else whole(length)
-    shape = (*inputs[0][:-1], None if points is None else points // 2 + 1)
-    return (shape, shape)
-
-
-def _signal(config: Config, inputs: Shapes) -> Shape:
-    length, points = config.get("fft_length"), inputs[0][-1]
-    if length is not None:
-        return (*inputs[0][:-1], whole(length))
-    return (*inputs[0][:-1], None if points is None else 2 * (points - 1))
-
-
 # --- several tensors --------------------------------------------------------------------------------------
 
 
@@ -336,7 +219,7 @@ def _split(axis: int | None = None) -> SeveralRule:
 
     def rule(config: Config, inputs: Shapes) -> Shapes:
         shape = inputs[0]
-        at = _axis(config.get("axis", 0) if axis is None else axis, shape)
+        at = axis_in(config.get("axis", 0) if axis is None else axis, shape)
         parts = config["indices_or_sections"]
         if isinstance(parts, list | tuple):
             _bounded(len(parts))
@@ -355,7 +238,7 @@ def _split(axis: int | None = None) -> SeveralRule:
 
 def _nearly_split(config: Config, inputs: Shapes) -> Shapes:
     parts, shape = config["indices_or_sections"], inputs[0]
-    at = _axis(config.get("axis", 0), shape)
+    at = axis_in(config.get("axis", 0), shape)
     dim = shape[at]
     if isinstance(parts, list | tuple) or dim is None:
         return _split()(config, inputs)
@@ -366,7 +249,7 @@ def _nearly_split(config: Config, inputs: Shapes) -> Shapes:
 
 def _unstacked(config: Config, inputs: Shapes) -> Shapes:
     shape = inputs[0]
-    axis, number = _axis(config.get("axis", 0), shape), config.get("num")
+    axis, number = axis_in(config.get("axis", 0), shape), config.get("num")
     count = shape[axis] if number is None else whole(number)
     if count is None or shape[axis] not in (None, count):
         raise ValueError("an open number of tensors, or a wrong one")
@@ -404,6 +287,13 @@ def _singular(config: Config, inputs: Shapes) -> Shapes:
     return (*batch, rows, left), (*batch, short), (*batch, columns if full else short, columns)
 
 
+def _frequencies(config: Config, inputs: Shapes) -> Shapes:
+    length = config.get("fft_length")
+    points = inputs[0][-1] if length is None else whole(length)
+    shape = (*inputs[0][:-1], None if points is None else points // 2 + 1)
+    return (shape, shape)
+
+
 def _unchanged(_: Config, inputs: Shapes) -> Shapes:
     return inputs
 
@@ -427,14 +317,14 @@ def _taken(config: Config, inputs: Shapes, call: Call) -> Shape:
     indices = inputs[1] if isinstance(given, TensorRef) else _constant_shape(given)
     if config.get("axis") is None:
         return indices
-    axis = _axis(config["axis"], inputs[0])
+    axis = axis_in(config["axis"], inputs[0])
     return (*inputs[0][:axis], *indices, *inputs[0][axis + 1 :])
 
 
 def _taken_along(config: Config, inputs: Shapes, _: Call) -> Shape:
     if config.get("axis") is None:
         return inputs[1]
-    axis = _axis(config["axis"], inputs[0])
+    axis = axis_in(config["axis"], inputs[0])
     open_there = [with_axes(shape, {axis: 1}) for shape in inputs]
     return with_axes(broadcast(open_there, trusting=True), {axis: inputs[1][axis]})
 
@@ -446,29 +336,21 @@ def _quantile(config: Config, inputs: Shapes, call: Call) -> Shape:
 
 
 OPERATION_RULES: Final[Mapping[str, Rule]] = {
+    **PRODUCT_RULES,
     "AveragePool": _pool("Average"),
     "MaxPool": _pool("Max"),
     "Append": _appended,
-    "CDist": _distances,
     "CountNonzero": reduced,
     "CropImages": _fitted("cropping", -1),
-    "Cross": _cross,
     "DepthToSpace": _depth_to_space,
-    "Det": _without_matrix,
     "Diagonal": _diagonal,
     "Diff": _differences,
-    "DotProductAttention": _attended,
     "Dstack": _joined(2),
-    "Einsum": _einsum,
     "ExtractPatches": _patches,
     "Glu": _glu,
     "Hstack": _joined(1),
-    "IRFFT": _signal,
-    "Inner": _inner,
     "Isclose": lambda _, inputs: broadcast(inputs, trusting=True),
-    "Logdet": _without_matrix,
     "Moveaxis": _moved,
-    "Norm": _norm,
     "OneHot": _one_hot,
     "Pad": _padded,
     "PadImages": _fitted("padding", 1),
@@ -478,11 +360,8 @@ OPERATION_RULES: Final[Mapping[str, Rule]] = {
     "Resize": _resized,
     "Rot90": _rotated,
     "SobelEdges": _edges,
-    "Solve": _solved,
-    "SolveTriangular": _solved,
     "SpaceToDepth": _space_to_depth,
     "Swapaxes": _swapped,
-    "Tensordot": _tensordot,
     "Trace": _trace,
     "Trapezoid": _trapezoid,
     "Vstack": _joined(0),

@@ -29,6 +29,18 @@ def whole(value: Json) -> int:
     return int(value)
 
 
+def axis_in(value: Json, shape: Shape) -> int:
+    """An axis of a shape, counted from its front.
+
+    Raises:
+        ValueError: it has no such axis.
+    """
+    axis = whole(value)
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"no axis {axis} in a shape of rank {len(shape)}")
+    return axis % len(shape)
+
+
 def pairs_per_axis(value: Json, rank: int) -> tuple[tuple[int, int], ...]:
     """Padding or cropping as (before, after) for every axis."""
     if not isinstance(value, list | tuple):
