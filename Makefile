@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check format docs new-rule clean
 .PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-input-scale bench-latency bench-load
-.PHONY: bench-reading bench-recovery bench-rules bench-rules-cost
+.PHONY: bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-control: setup ## how often the probe's control learns its task, and a lin
 
 bench-determinism: setup ## the same file twice: the reports must be the same
 	$(RUN) python -m benchmarks.determinism
+
+bench-variability: setup ## how far the probe's numbers vary with the seed and the threads (resumes; half an hour)
+	$(RUN) python -m benchmarks.variability --write
 
 bench-input-scale: setup ## how often the scale of the training data is told right (resumes; 15 minutes)
 	$(RUN) python -m benchmarks.input_scale --write
