@@ -116,7 +116,7 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
 
     Saved weights know one scale of input only, so their failure on another proves nothing; a fresh model
     that fails on sound input is not excused by luck on raw pixels.  Of several random starts the most
-    common failure counts.
+    common failure counts; a start in the middle of its way does not where a longer run arrived nowhere.
     """
     decision = evidence.decision
     elsewhere = [run for run in scales if run.verdict == "learnt"]
@@ -130,7 +130,9 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
     at_a_higher_rate = _higher_rate(evidence)
     if evidence.merely_slow:
         return Judgement("slow", SINGLE, at_a_higher_rate)
-    failures = Counter(run.verdict for run in seeds if run.verdict != "learnt")
+    failures = Counter(
+        run.verdict for run in seeds if run.verdict != "learnt" and not _too_short(run, decision)
+    )
     failure = max(failures, key=lambda one: (failures[one], one == decision.verdict))
     runs = (*seeds, *scales)  # the decision is in both
     agreeing = [run for run in runs if run.verdict == failure]
@@ -141,6 +143,11 @@ def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]
     notes += at_a_higher_rate
     notes += _of_outputs(decision)
     return Judgement(verdict, AGREEING if everywhere else SINGLE, tuple(notes))
+
+
+def _too_short(run: Run, decision: Run) -> bool:
+    """Whether a run is slow only because it had fewer steps than the one that decides, which is not."""
+    return run.verdict == "slow" and decision.verdict != "slow" and len(run.loss) < len(decision.loss)
 
 
 def _of_outputs(decision: Run) -> tuple[str, ...]:

@@ -206,6 +206,12 @@ def progressing(series: Series) -> bool:
     return float(np.mean(series.judged[-2 * WINDOW :])) < PROGRESS and slope < -SIGNIFICANT * error
 
 
+def receding(series: Series) -> bool:
+    """Whether a run is on its way back up: what it had learnt is lost again, as under a penalty that is too strong."""
+    slope, error = slope_of(series.judged[len(series.judged) // 2 :])
+    return slope > SIGNIFICANT * error
+
+
 def undecided(series: Series, *, patient: bool) -> bool:
     """Whether a run that has used its steps deserves more: on its way down or, if ``patient``, on a live plateau.
 
@@ -253,7 +259,7 @@ def final_verdict(series: Series, normalized: float, gain: float, gain_error: fl
     windows = _windows(series.judged)
     if len(windows) and float(np.min(windows)) < LEARNT:
         return "unstable"
-    if informed and (normalized < PROGRESS or progressing(series)):
+    if informed and not receding(series) and (normalized < PROGRESS or progressing(series)):
         return "slow"
     return "stuck"
 

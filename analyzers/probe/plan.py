@@ -46,6 +46,10 @@ EXPECTED_STEPS: Final = 600
 """Steps of a whole diagnosis of a stuck model: scales, rates, candidates, proof, and the passes that
 measure the end of each run (measured on plain networks: 450 to 650)."""
 
+LEAST_STEPS: Final = 7 * MAX_STEPS
+"""Steps of the shortest diagnosis that ends in a proof: the model on two scales, a cure, its proof, and one run
+for bad luck.  Where the budget affords fewer, no more than these are begun."""
+
 LAYER_S: Final = 0.0015
 """Seconds that a weighted or normalising layer costs a step beside its arithmetic: a deep network of
 small maps is held up by its many kernels (measured on a ResNet50 at 32x32)."""
@@ -216,7 +220,7 @@ def _priced(
             feeds=rung_feeds,
             batch=size,
             steps=MAX_STEPS * max(longer, 1),
-            total_steps=max(affordable, EXPECTED_STEPS * max(longer, 1)),
+            total_steps=max(affordable, LEAST_STEPS * max(longer, 1)),
             memory_bytes=memory,
             reductions=tuple(_reductions(feeds, rung_feeds)),
         )

@@ -10,7 +10,7 @@ from analyzers.diagnosis.verdict import AGREEING, CERTAIN, DOUBTFUL, SINGLE, WAR
 from analyzers.probe.evidence import Run
 from analyzers.report import RunVerdict, Verdict
 from tests.diagnosis.factory import finding
-from tests.rules.probe.factory import FALLING, evidence, learnt, run
+from tests.rules.probe.factory import FALLING, STUCK, evidence, learnt, run
 
 
 def _judge(*runs: Run) -> Judgement:
@@ -77,6 +77,13 @@ def test_a_model_that_fails_from_most_starts_is_stuck_and_the_lucky_ones_are_tol
     found = _judge(run(), *(run(seed=seed) for seed in (2, 3)), learnt(seed=4))
     assert found.verdict == "stuck"
     assert found.conditions == ("It learnt from 1 of 4 random starts.",)
+
+
+def test_shorter_starts_that_are_on_their_way_do_not_outvote_a_run_that_arrived_nowhere() -> None:
+    shorter = [run("slow", loss=STUCK[:20], seed=seed) for seed in (2, 3, 4)]
+    as_long = [run("slow", seed=seed) for seed in (2, 3, 4)]
+    assert _judge(run(), *shorter).verdict == "stuck"
+    assert _judge(run(), *as_long).verdict == "slow"
 
 
 def test_the_outputs_that_failed_are_named_where_others_learnt() -> None:

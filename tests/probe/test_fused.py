@@ -119,3 +119,42 @@ def test_adam_updates_by_the_fused_kernel() -> None:
     optimizer.build([weight])
     graph = tf.function(lambda g: optimizer.apply([g], [weight])).get_concrete_function(tf.ones(3)).graph
     assert any(operation.type == "ResourceApplyAdam" for operation in graph.get_operations())
+
+
+@pytest.mark.parametrize(
+    ("groups", "settings"),
+    [
+        (7, {}),
+        (7, {"strides": 2, "padding": "same"}),
+        (7, {"dilation_rate": 2, "use_bias": False, "activation": "relu"}),
+        (7, {"strides": (1, 2)}),
+        (1, {}),
+    ],
+)
+def test_a_convolution_by_channel_gives_what_keras_gives(groups: int, settings: dict[str, Any]) -> None:
+    plain, fused = (keras.layers.Conv2D(7, 2, groups=groups, **settings) for _ in range(2))
+    for layer in (plain, fused):
+        layer.build(INPUTS.shape)
+    fused.set_weights(plain.get_weights())
+    fuse(fused)
+
+    for found, expected in zip(_convolved(fused), _convolved(plain), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def _convolved(layer: keras.layers.Conv2D) -> list[np.ndarray[Any, Any]]:
+    inputs = tf.constant(INPUTS)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(tf.square(outputs))
+    grads = tape.gradient(loss, [inputs, *(v.value for v in layer.trainable_variables)])
+    return [np.asarray(value) for value in (outputs, *grads)]
+
+
+def test_a_convolution_by_channel_uses_the_depthwise_kernel() -> None:
+    layer = keras.layers.Conv2D(7, 3, groups=7)
+    layer.build(INPUTS.shape)
+    fuse(layer)
+    graph = tf.function(layer).get_concrete_function(tf.constant(INPUTS)).graph
+    assert any(operation.type == "DepthwiseConv2dNative" for operation in graph.get_operations())

@@ -74,6 +74,17 @@ def test_what_the_output_bias_learns_of_unused_classes_is_not_learning() -> None
     assert final_verdict(series, 1.0, gain=0.001, gain_error=0.01) == "stuck"
 
 
+def test_what_is_lost_again_is_not_on_its_way() -> None:
+    """A penalty that is too strong: the loss falls at first, then rises towards chance."""
+    there_and_back = [
+        1 - 0.3 * math.sin(math.pi * step / 75) + noise for step, noise in enumerate(_noise(60))
+    ]
+    half_of_it = there_and_back[:35]
+
+    assert final_verdict(_series(there_and_back), 0.82, gain=0.2, gain_error=0.02) == "stuck"
+    assert final_verdict(_series(half_of_it), 0.72, gain=0.2, gain_error=0.02) == "slow"
+
+
 def test_a_steady_but_slow_fall_is_slow_and_is_extrapolated() -> None:
     judged = [1 - 0.004 * step + noise for step, noise in enumerate(_noise(60))]
 

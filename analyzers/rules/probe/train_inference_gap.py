@@ -83,6 +83,8 @@ class TrainInferenceGap(Rule):
         normalizing = [layer.path for layer in facts.graph.flat.layers if layer.kind == "BatchNormalization"]
         run = evidence.decision
         span = evidence.chance_loss - evidence.floor_loss
+        if span <= 0:
+            return NotApplicable("the loss is the same whatever the model answers")
         training, inference = run.end.training_loss, run.end.recalibrated_loss
         return Measurement(
             finite(inference / training - 1 if training > 0 else None) or 0.0,

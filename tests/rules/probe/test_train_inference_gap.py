@@ -42,3 +42,8 @@ def test_a_model_that_learnt_passes() -> None:
 def test_it_abstains_on_small_batches_and_without_control() -> None:
     assert "too small" in reason(RULE, evidence(run(end=APART), batch_size=4))
     assert "control" in reason(RULE, evidence(run(end=APART), control=run()))
+
+
+def test_a_loss_that_is_always_the_same_has_no_gap() -> None:
+    constant = evidence(run(end=APART), chance_loss=0.0, floor_loss=0.0)
+    assert "the same whatever the model answers" in reason(RULE, constant)
