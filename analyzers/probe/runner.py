@@ -223,6 +223,8 @@ class Trial:
             end.snapshot.information_gain,
             end.snapshot.information_gain_error,
         )
+        if verdict == "slow" and not any(step.update.any() for step in record.steps):
+            verdict = "stuck"  # what its first weights happen to tell of the input was not learnt
         return self._as_run(setting, record, end, verdict)
 
     def _as_run(self, setting: Setting, record: _Record, end: _End, verdict: RunVerdict) -> Run:

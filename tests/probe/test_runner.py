@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from analyzers.probe import judgement
 from analyzers.probe.evidence import MEMORIZED, Run
 from analyzers.probe.judgement import LEARNT
 from analyzers.probe.runner import EXTENSION, Trial
@@ -228,3 +229,12 @@ def test_of_several_outputs_the_worst_that_counts_decides(tmp_path: Path) -> Non
     assert both.judged[-1] > LEARNT
     assert first.verdict == "learnt"
     assert first.by_output == {}
+
+
+def test_what_the_first_weights_happen_to_tell_was_not_learnt(
+    plainly: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run called slow in which no weight has moved is stuck; one that moves by next to nothing is slow."""
+    monkeypatch.setattr(judgement, "final_verdict", lambda *_: "slow")
+    at = {rate: plainly.run(setting(learning_rate=rate, steps=4), watch()).verdict for rate in (0.0, 1e-4)}
+    assert at == {0.0: "stuck", 1e-4: "slow"}
