@@ -64,11 +64,11 @@ class Search:
         slow = self._failing is evidence.decision and evidence.outcome == "slow"
         self._mended: RunVerdict = "slow" if slow else self._failing.verdict
         self._cause = proof_of_failure(findings)
-        if self._cause is None:
-            self._asked_for = specific_interventions([one for one in findings if one.severity == "error"])
-            self._worth_more_runs = specific_interventions(findings)
-        else:
-            self._asked_for = self._worth_more_runs = RULES[self._cause.rule].specific
+        self._asked_for = (
+            specific_interventions([one for one in findings if one.severity == "error"])
+            if self._cause is None
+            else RULES[self._cause.rule].specific
+        )
         self._result = SearchResult()
         self._proofs: dict[tuple[tuple[str, ...], float], Proof] = {}
 
@@ -95,13 +95,22 @@ class Search:
             quick = best is not None and self._quick(best)
             if best is not None and not self._can_afford(best):
                 break
-            if quick and candidate.id not in self._worth_more_runs:
+            if quick and candidate.id not in self._worth_more_runs():
                 continue
             attempt = self._attempt((candidate,), extend=best is None)
             if attempt is not None and candidate.id == LowerLearningRate.id:
                 attempt = self._lower_still(attempt)
             if attempt is not None and attempt.cured and not quick and self._quick(attempt):
                 self._prove()
+
+    def _worth_more_runs(self) -> frozenset[str]:
+        """What would settle a cause that is open still, once a cure is found."""
+        if self._cause is not None:
+            return self._asked_for
+        cures = {
+            attempt.ids[0] for attempt in self._result.attempts if attempt.cured and len(attempt.ids) == 1
+        }
+        return specific_interventions([one for one in self._findings if not RULES[one.rule].specific & cures])
 
     def _candidates(self) -> list[Intervention]:
         """The best supported first; where a cause is proved, what it asks for before anything else."""

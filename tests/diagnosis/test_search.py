@@ -20,6 +20,7 @@ from analyzers.probe.judgement import EARLIEST_SURRENDER
 from analyzers.probe.runner import Setting
 from analyzers.probe.session import ProbeSession
 from analyzers.probe.watch import OutOfTimeError
+from analyzers.registry import RULES
 from analyzers.report import RunVerdict
 from analyzers.rule import Finding
 from analyzers.spec import ModelSpec
@@ -189,6 +190,17 @@ def test_after_a_cure_only_interventions_that_would_confirm_a_cause_are_tried() 
     found = _found(session, replace(RATE, confidence=0.9), stuck, replace(INITIALIZER, severity="info"))
 
     assert [one.ids for one in found.attempts] == [("lower-learning-rate",), ("he-initialization",)]
+
+
+def test_a_cause_that_a_cure_confirmed_is_asked_for_no_other_cure() -> None:
+    session = FakeSession({"add-batch-normalization": _always})
+    found = _found(session, DEEP, replace(RATE, confidence=0.05))
+
+    tried = [one.ids[0] for one in found.attempts]
+    later = tried[tried.index("add-batch-normalization") + 1 :]
+    assert "add-skip-connections" in RULES["deep-plain-network"].specific
+    assert later
+    assert set(later) == {"lower-learning-rate"}
 
 
 def test_what_a_proved_cause_asks_for_comes_first_and_is_preferred(tmp_path: Path) -> None:
