@@ -47,8 +47,8 @@ EXPECTED_STEPS: Final = 600
 measure the end of each run (measured on plain networks: 450 to 650)."""
 
 LEAST_STEPS: Final = 7 * MAX_STEPS
-"""Steps of the shortest diagnosis that ends in a proof: the model on two scales, a cure, its proof, and one run
-for bad luck.  Where the budget affords fewer, no more than these are begun."""
+"""Steps of the shortest diagnosis that ends in a proof: the model on two scales, a cure, and the cure's proof
+(`Plan.proof_steps`).  Where the budget affords fewer, no more than these are begun."""
 
 LAYER_S: Final = 0.0015
 """Seconds that a weighted or normalising layer costs a step beside its arithmetic: a deep network of

@@ -134,8 +134,12 @@ class ProbeSession:
         if training is None or training.optimizer is None:
             said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
         names = output_names(self.spec)
-        left_out = untrained(Graph(self.spec), self.spec.training)
-        said += [f"Output '{names[index]}' was not trained: {why}." for index, why in left_out.items()]
+        trained = {head.index for head in self.targets.heads}
+        said += [
+            f"Output '{names[index]}' was not trained: {why}."
+            for index, why in untrained(Graph(self.spec), self.spec.training).items()
+            if index not in trained
+        ]
         said += [
             f"Output '{names[self.targets.heads[number].index]}' was not judged: the control model did not learn "
             "what it was asked either."
