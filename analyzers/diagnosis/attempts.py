@@ -83,9 +83,18 @@ class Proof:
 
     @property
     def original_failed(self) -> int:
-        """Seeds on which the original failed; being on its way down is a failure of slow models only."""
-        good = {"learnt"} if self.mended == "slow" else {"learnt", "slow"}
-        return sum(run.verdict not in good for run in self.original)
+        """Seeds on which the original failed.
+
+        Being on its way down is a failure of a model that is slow, and after `FRAGILE` times the steps in which
+        the fixed model learnt from the same seed.
+        """
+        return sum(map(self._failed, self.original, self.fixed))
+
+    def _failed(self, original: Run, fixed: Run) -> bool:
+        if original.verdict == "slow":
+            late = fixed.verdict == "learnt" and len(original.loss) > FRAGILE * len(fixed.loss)
+            return late or self.mended == "slow"
+        return original.verdict != "learnt"
 
     @property
     def verified(self) -> bool:

@@ -84,6 +84,15 @@ def test_an_original_that_is_on_its_way_down_failed_only_if_slowness_is_what_the
     assert replace(whole, original=slow, mended="slow").verified
 
 
+def test_an_original_that_took_far_more_steps_than_the_fixed_model_and_did_not_learn_failed() -> None:
+    whole = proof(original=0, fixed=3)
+    slow = tuple(run("slow") for _ in whole.seeds)
+    quick = tuple(replace(one, loss=one.loss[:12]) for one in whole.fixed)
+    assert len(slow[0].loss) > FRAGILE * len(quick[0].loss)
+    assert replace(whole, original=slow, fixed=quick).verified
+    assert not replace(whole, original=tuple(learnt() for _ in whole.seeds), fixed=quick).verified
+
+
 def test_a_model_that_sometimes_learns_needs_more_seeds() -> None:
     seeds = PROOF_SEEDS[: NEEDED + 1]
     fixed = tuple(learnt() for _ in seeds)
