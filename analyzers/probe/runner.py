@@ -83,10 +83,14 @@ class _Record:
     outputs: tuple[judgement.Series, ...]
 
     @property
+    def worst(self) -> int:
+        """Which output is worst at present: a model has learnt when all of its outputs have."""
+        return int(np.argmax([np.mean(one.judged[-judgement.POOLED :]) for one in self.outputs]))
+
+    @property
     def series(self) -> judgement.Series:
-        """Of the output that is worst at present: a model has learnt when all of its outputs have."""
-        recent = [float(np.mean(one.judged[-judgement.POOLED :])) for one in self.outputs]
-        return self.outputs[int(np.argmax(recent))]
+        """Of that output."""
+        return self.outputs[self.worst]
 
 
 @dataclass(frozen=True)
@@ -203,9 +207,8 @@ class Trial:
         Raises:
             OutOfTimeError: they show none; a run that was cut proves no failure.
         """
-        series = record.series
+        series, worst = record.series, record.worst
         recent = [float(np.mean(one.judged[-judgement.WINDOW :])) for one in record.outputs]
-        worst = record.outputs.index(series)
         end = self._snapshot(record.steps[-1], worst)
         if judgement.uninformed(series):
             raise OutOfTimeError
