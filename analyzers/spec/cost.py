@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analyzers.spec.flatten import flatten
-from analyzers.spec.layer_cost import elements, layer_weights, multiply_adds
+from analyzers.spec.layer_weights import layer_weights
+from analyzers.spec.layer_work import elements, multiply_adds
 from analyzers.spec.model import ModelSpec, Shape
 from analyzers.spec.shape_rules import Shapes
 from analyzers.spec.shapes import infer_shapes, input_shapes_of

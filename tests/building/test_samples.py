@@ -17,7 +17,7 @@ from analyzers.building.state import variables
 from analyzers.reading.operations import KINDS as READ
 from analyzers.spec.cost import estimate
 from analyzers.spec.kinds import AUGMENTATIONS, DROPOUTS
-from analyzers.spec.layer_cost import layer_weights
+from analyzers.spec.layer_weights import layer_weights
 from analyzers.spec.operations import LINEAR
 from analyzers.spec.shapes import infer_shapes
 from tests.building.samples import OPERATIONS, SAMPLES, Sample

@@ -1,20 +1,16 @@
-"""The weights that a layer has once it is built, and the multiply-adds of one of its calls.
-
-One rule a kind; a kind without a rule has no weights or does no multiply-adds worth counting.
-"""
+"""The weights that a layer has once it is built: one rule a kind; a kind without a rule has none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from analyzers.spec.model import Json, Shape
-from analyzers.spec.product_shapes import einsum_terms
 from analyzers.spec.shape_rules import Config, Shapes, einsum_letters
 from analyzers.spec.shapes import CONV_LSTM, conv_lstm_step, inner_layer, outputs_of
-from analyzers.spec.windows import channel_axis, per_axis, spatial_axes, whole
+from analyzers.spec.windows import channel_axis, per_axis, whole
 
 
 @dataclass(frozen=True)
@@ -32,10 +28,10 @@ class Weight:
 
 
 WeightRule: TypeAlias = Callable[[Config, Shapes], Iterator[Weight]]
-WorkRule: TypeAlias = Callable[[Config, Shapes, Shape], int]
-"""Config, shapes of the call's positional tensors, first output -> multiply-adds for one sample."""
+"""Config, shapes of the call's positional tensors -> its weights."""
 
-_REFUSED: Final = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError)
+REFUSED: Final = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError)
+"""What a rule raises at a config or shape that the layer itself would refuse."""
 
 
 def layer_weights(kind: str, config: Config, inputs: Shapes) -> tuple[Weight, ...]:
@@ -45,24 +41,8 @@ def layer_weights(kind: str, config: Config, inputs: Shapes) -> tuple[Weight, ..
         return ()
     try:
         return tuple(rule(config, inputs))
-    except _REFUSED:
+    except REFUSED:
         return ()
-
-
-def multiply_adds(kind: str, config: Config, inputs: Shapes, output: Shape) -> int:
-    """Multiply-adds of one call for one sample; open dimensions count as 1."""
-    rule = WORK.get(kind)
-    if rule is None or not inputs:
-        return 0
-    try:
-        return rule(config, inputs, output)
-    except _REFUSED:
-        return 0
-
-
-def elements(dims: Sequence[int | None]) -> int:
-    """Product of dimensions, open ones counting as 1."""
-    return math.prod(1 if dim is None else dim for dim in dims)
 
 
 def _dim(dim: int | None) -> int:
@@ -188,13 +168,14 @@ def _prelu(config: Config, inputs: Shapes) -> Iterator[Weight]:
     )
 
 
-_GATES: Final = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+GATES: Final = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+"""Recurrent kind -> how many kernels it holds side by side."""
 
 
 def _recurrent(kind: str) -> WeightRule:
     def rule(config: Config, inputs: Shapes) -> Iterator[Weight]:
         units = whole(config["units"])
-        width = units * _GATES[kind]
+        width = units * GATES[kind]
         yield Weight("kernel", (_dim(inputs[0][-1]), width))
         yield Weight("recurrent_kernel", (units, width))
         double = kind == "GRU" and config.get("reset_after", True)
@@ -207,7 +188,7 @@ def _conv_lstm(rank: int) -> WeightRule:
     def rule(config: Config, inputs: Shapes) -> Iterator[Weight]:
         channels = _dim(conv_lstm_step(inputs)[channel_axis(config, rank)])
         filters, window = whole(config["filters"]), per_axis(config["kernel_size"], rank)
-        width = filters * _GATES["LSTM"]
+        width = filters * GATES["LSTM"]
         yield Weight("kernel", (*window, channels, width))
         yield Weight("recurrent_kernel", (*window, filters, width))
         yield from _bias(config, width)
@@ -238,14 +219,15 @@ def _bidirectional(config: Config, inputs: Shapes) -> Iterator[Weight]:
             yield replace(weight, role=f"{direction}/{weight.role}")
 
 
-def _child_shape(inputs: Shapes) -> Shapes:
+def child_shape(inputs: Shapes) -> Shapes:
+    """What TimeDistributed hands to the layer that it wraps: its input without the axis of time."""
     batch, _, *rest = inputs[0]
     return ((batch, *rest),)
 
 
 def _time_distributed(config: Config, inputs: Shapes) -> Iterator[Weight]:
     kind, inner = inner_layer(config["layer"])
-    yield from layer_weights(kind, inner, _child_shape(inputs))
+    yield from layer_weights(kind, inner, child_shape(inputs))
 
 
 def _spectral(config: Config, inputs: Shapes) -> Iterator[Weight]:
@@ -256,27 +238,22 @@ def _spectral(config: Config, inputs: Shapes) -> Iterator[Weight]:
     yield from own
 
 
-def _spectral_work(config: Config, inputs: Shapes, output: Shape) -> int:
-    kind, inner = inner_layer(config["layer"])
-    return multiply_adds(kind, inner, inputs, output)
-
-
-def _heads(config: Config) -> tuple[int, int, int]:
+def heads_of(config: Config) -> tuple[int, int, int]:
     """Heads, key width and value width of a MultiHeadAttention."""
     width = whole(config["key_dim"])
     value = config.get("value_dim")
     return whole(config["num_heads"]), width, width if value is None else whole(value)
 
 
-def _key_and_value(inputs: Shapes) -> tuple[Shape, Shape]:
+def key_and_value(inputs: Shapes) -> tuple[Shape, Shape]:
     """Shapes of key and value of an attention call on (query, value) or (query, value, key)."""
     value = inputs[1] if len(inputs) > 1 else inputs[0]
     return (inputs[2] if len(inputs) > 2 else value), value
 
 
 def _multi_head(config: Config, inputs: Shapes) -> Iterator[Weight]:
-    heads, width, value_width = _heads(config)
-    key, value = _key_and_value(inputs)
+    heads, width, value_width = heads_of(config)
+    key, value = key_and_value(inputs)
     for name, shape, size in (
         ("query", inputs[0], width),
         ("key", key, width),
@@ -293,7 +270,7 @@ def _multi_head(config: Config, inputs: Shapes) -> Iterator[Weight]:
 def _group_query(config: Config, inputs: Shapes) -> Iterator[Weight]:
     queries, groups = whole(config["num_query_heads"]), whole(config["num_key_value_heads"])
     width = whole(config["head_dim"])
-    key, value = _key_and_value(inputs)
+    key, value = key_and_value(inputs)
     for name, shape, heads in (("query", inputs[0], queries), ("key", key, groups), ("value", value, groups)):
         yield Weight(f"{name}/kernel", (_dim(shape[-1]), heads, width))
         yield from (replace(bias, role=f"{name}/bias") for bias in _bias(config, heads, width))
@@ -329,7 +306,7 @@ WEIGHTS: Final[Mapping[str, WeightRule]] = {
     "Normalization": _normalization,
     "LayerScale": _layer_scale,
     "PReLU": _prelu,
-    **{kind: _recurrent(kind) for kind in _GATES},
+    **{kind: _recurrent(kind) for kind in GATES},
     **{kind: _conv_lstm(rank) for kind, rank in CONV_LSTM.items()},
     "EinsumDense": _einsum,
     "Bidirectional": _bidirectional,
@@ -341,145 +318,3 @@ WEIGHTS: Final[Mapping[str, WeightRule]] = {
     "AdditiveAttention": _additive,
 }
 """Kind -> its weights."""
-
-
-def _kernel_size(kind: str, config: Config, inputs: Shapes) -> int:
-    return sum(
-        weight.size for weight in layer_weights(kind, config, inputs) if weight.role.endswith("kernel")
-    )
-
-
-def _per_position(kind: str, rank: int) -> WorkRule:
-    """The whole kernel once for every position of the output map."""
-
-    def rule(config: Config, inputs: Shapes, output: Shape) -> int:
-        positions = elements([output[axis] for axis in spatial_axes(config, rank)])
-        return positions * _kernel_size(kind, config, inputs)
-
-    return rule
-
-
-def _per_input_position(kind: str, rank: int) -> WorkRule:
-    """The whole kernel once for every position of the input map: transposed convolutions."""
-
-    def rule(config: Config, inputs: Shapes, _: Shape) -> int:
-        positions = elements([inputs[0][axis] for axis in spatial_axes(config, rank)])
-        return positions * _kernel_size(kind, config, inputs)
-
-    return rule
-
-
-def _dense_work(config: Config, inputs: Shapes, output: Shape) -> int:
-    return elements(output[1:-1]) * _kernel_size("Dense", config, inputs)
-
-
-def _conv_lstm_work(kind: str) -> WorkRule:
-    """Both kernels once for every position of the output map and every step."""
-
-    def rule(config: Config, inputs: Shapes, _: Shape) -> int:
-        (state,) = outputs_of(kind, {**config, "return_sequences": False, "return_state": False}, inputs)
-        positions = elements([state[axis] for axis in spatial_axes(config, CONV_LSTM[kind])])
-        return elements(inputs[0][1:2]) * positions * _kernel_size(kind, config, inputs)
-
-    return rule
-
-
-def _einsum_work(config: Config, inputs: Shapes, output: Shape) -> int:
-    source, kernel, letters = einsum_letters(config)
-    sizes = {**dict(zip(letters, output, strict=True)), **dict(zip(source, inputs[0], strict=True))}
-    return elements([sizes[letter] for letter in {*source, *kernel, *letters} - {letters[0]}])
-
-
-def _recurrent_work(kind: str) -> WorkRule:
-    def rule(config: Config, inputs: Shapes, _: Shape) -> int:
-        return elements(inputs[0][1:2]) * _kernel_size(kind, config, inputs)
-
-    return rule
-
-
-def _wrapped_work(config: Config, inputs: Shapes, _: Shape) -> int:
-    kind, inner = inner_layer(config["layer"])
-    child = _child_shape(inputs)
-    (output,) = outputs_of(kind, inner, child)
-    return elements(inputs[0][1:2]) * multiply_adds(kind, inner, child, output)
-
-
-def _group_query_work(config: Config, inputs: Shapes, _: Shape) -> int:
-    key, value = _key_and_value(inputs)
-    queries, keys = elements(inputs[0][1:-1]), elements(value[1:-1])
-    heads, width = whole(config["num_query_heads"]), whole(config["head_dim"])
-    weights = layer_weights("GroupQueryAttention", config, (inputs[0], value, key))
-    own = {weight.role: weight.size for weight in weights}
-    projections = queries * (own["query/kernel"] + own["attention_output/kernel"])
-    return projections + keys * (own["key/kernel"] + own["value/kernel"]) + 2 * queries * keys * heads * width
-
-
-def _multi_head_work(config: Config, inputs: Shapes, _: Shape) -> int:
-    heads, width, value_width = _heads(config)
-    key, value = _key_and_value(inputs)
-    queries, keys = elements(inputs[0][1:-1]), elements(value[1:-1])
-    at = {"query": queries, "key": keys, "value": keys, "attention_output": queries}
-    weights = layer_weights("MultiHeadAttention", config, (inputs[0], value, key))
-    projections = sum(at[role] * weight.size for weight in weights
-                      for role, _, what in [weight.role.partition("/")] if what == "kernel")  # fmt: skip
-    return projections + queries * keys * heads * (width + value_width)
-
-
-def _attention_work(_: Config, inputs: Shapes, __: Shape) -> int:
-    key, value = _key_and_value(inputs)
-    queries, keys = elements(inputs[0][1:-1]), elements(value[1:-1])
-    return queries * keys * elements([key[-1], value[-1]][:1]) + queries * keys * elements(value[-1:])
-
-
-def _dot_work(config: Config, inputs: Shapes, output: Shape) -> int:
-    axes = config["axes"]
-    axis = whole(axes[0] if isinstance(axes, list | tuple) else axes)
-    return elements(output[1:]) * elements([inputs[0][axis]])
-
-
-def _matmul_work(_: Config, inputs: Shapes, output: Shape) -> int:
-    return elements(output[1:]) * elements(inputs[0][-1:])
-
-
-def _einsum_of_tensors(config: Config, inputs: Shapes, _: Shape) -> int:
-    sizes, output = einsum_terms(config, inputs)
-    return elements([dim for letter, dim in sizes.items() if letter != output[:1]])
-
-
-def _tensordot_work(_: Config, inputs: Shapes, output: Shape) -> int:
-    """The elements of both operands that no output axis has are summed over."""
-    summed = elements(inputs[0][1:]) * elements(inputs[1]) // max(elements(output[1:]), 1)
-    return elements(output[1:]) * math.isqrt(summed)
-
-
-def _distances_work(_: Config, inputs: Shapes, output: Shape) -> int:
-    return elements(output[1:]) * elements(inputs[0][-1:])
-
-
-def _head_work(_: Config, inputs: Shapes, __: Shape) -> int:
-    """Scores and weighted sums of (batch, steps, heads, width) tensors."""
-    queries, heads, width = inputs[0][1:]
-    return 2 * elements([queries, inputs[1][1], heads, width])
-
-
-WORK: Final[Mapping[str, WorkRule]] = {
-    **{f"{kind}{rank}D": _per_position(f"{kind}{rank}D", rank) for kind in ("Conv", "DepthwiseConv", "SeparableConv")
-       for rank in (1, 2, 3) if f"{kind}{rank}D" in WEIGHTS},
-    **{f"Conv{rank}DTranspose": _per_input_position(f"Conv{rank}DTranspose", rank) for rank in (1, 2, 3)},
-    "Dense": _dense_work,
-    **{kind: _recurrent_work(kind) for kind in (*_GATES, "Bidirectional")},
-    **{kind: _conv_lstm_work(kind) for kind in CONV_LSTM},
-    "EinsumDense": _einsum_work,
-    "SpectralNormalization": _spectral_work,
-    "TimeDistributed": _wrapped_work,
-    "MultiHeadAttention": _multi_head_work,
-    "GroupQueryAttention": _group_query_work,
-    **dict.fromkeys(("Attention", "AdditiveAttention"), _attention_work),
-    "Dot": _dot_work,
-    "Matmul": _matmul_work,
-    "Einsum": _einsum_of_tensors,
-    "Tensordot": _tensordot_work,
-    "CDist": _distances_work,
-    "DotProductAttention": _head_work,
-}  # fmt: skip
-"""Kind -> the multiply-adds of one call for one sample."""
