@@ -82,9 +82,14 @@ def scales_of(spec: ModelSpec, options: Options, feeds: Sequence[Feed]) -> Scale
     return Scales(natural, tried, itself=True)
 
 
+def without_scale(feeds: Sequence[Feed]) -> bool:
+    """Whether no input has a scale: token ids have none."""
+    return all(feed.kind == "tokens" for feed in feeds)
+
+
 def _of_features(options: Options, feeds: Sequence[Feed]) -> Scales:
     itself = any(feed.own is not None for feed in feeds)
-    if all(feed.kind == "tokens" for feed in feeds):
+    if without_scale(feeds):
         return Scales("standardized", ("standardized",), itself=False)
     if options.input_range != "auto":
         given = FROM_OPTION[options.input_range]

@@ -18,7 +18,7 @@ from analyzers.probe.heads import TrainedHead, untrained
 from analyzers.probe.judgement import LEARNT
 from analyzers.probe.plan import cores, gflops, make_plan
 from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
-from analyzers.probe.scales import IN_WORDS, scales_of
+from analyzers.probe.scales import IN_WORDS, scales_of, without_scale
 from analyzers.probe.targets import make_targets
 from analyzers.probe.task import in_words
 from analyzers.probe.unaugmented import SAID, augments
@@ -27,7 +27,7 @@ from analyzers.progress import ProgressCallback
 from analyzers.spec import ModelSpec, kinds
 from analyzers.spec.cost import estimate
 from analyzers.spec.graph import Graph
-from analyzers.spec.learning_rates import RANGES, SLACK, Rate, rate_of
+from analyzers.spec.learning_rates import SLACK, Rate, rate_of, usual_rate
 from analyzers.spec.output_heads import output_names
 
 RATE_FACTORS: Final = (10.0, MERELY_SLOW)
@@ -207,8 +207,7 @@ class ProbeSession:
             lasting=self.above_all_rates,
         )  # fmt: skip
         for scale in self.scales.tried:
-            told = any(feed.kind != "tokens" for feed in self.plan.feeds)
-            label = f"as it is, on {IN_WORDS[scale]}" if told else "as it is, on token ids"
+            label = "as it is, on " + ("token ids" if without_scale(self.plan.feeds) else IN_WORDS[scale])
             self._run(replace(base, label=label, scale=scale, patient=not self._runs))
         first = self._runs[0]
         if self.weights == "saved":
@@ -373,12 +372,10 @@ def _close(run: Run) -> bool:
 
 
 def _usual(spec: ModelSpec) -> float:
-    """The rate that the model's optimizer is usually run at; for SGD less with momentum."""
-    optimizer = (spec.training.optimizer if spec.training else None) or DEFAULT_OPTIMIZER
-    if optimizer.kind not in RANGES:
-        return DEFAULT_RATE
-    momentum = optimizer.config.get("momentum", 0.0) if optimizer.kind == "SGD" else 0.0
-    return RANGES[optimizer.kind].usual * (1 - float(momentum if isinstance(momentum, float) else 0.0))
+    """The rate that the model's optimizer is usually run at; Keras's default where it names none that is known."""
+    return (
+        usual_rate((spec.training.optimizer if spec.training else None) or DEFAULT_OPTIMIZER) or DEFAULT_RATE
+    )
 
 
 def _rate(spec: ModelSpec) -> float:

@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 from analyzers.bounds import MAX_LAYERS
 from analyzers.errors import InputError
-from analyzers.reading import masks, nodes, operations, stacked, stepwise, unshaped
+from analyzers.reading import masks, nodes, operations, stacked, stepwise, told_shapes, unshaped
+from analyzers.reading.layer_names import Names, Place
 from analyzers.reading.layers import MODELS, LayerConfig, upgrade
 from analyzers.reading.objects import class_name, dtype_policy
 from analyzers.reading.plain import as_dict, as_list, as_str, short, shown, sub_config
@@ -84,7 +85,7 @@ class _Reader:
         self, settings: Mapping[str, Json], name: str, prefix: str
     ) -> tuple[ModelSpec, tuple[Saved, ...]]:
         items = [as_dict(item, "a layer") for item in as_list(settings["layers"], "layers")]
-        names = _Names(
+        names = Names(
             as_str(item.get("name") or sub_config(item).get("name"), "a layer's name") for item in items
         )
         saved = [
@@ -101,7 +102,7 @@ class _Reader:
         spec = ModelSpec(name, "functional", layers, inputs, outputs)
         return _ordered(spec), tuple(saved)
 
-    def _member(self, item: Mapping[str, Json], place: _Place, names: _Names) -> Saved:
+    def _member(self, item: Mapping[str, Json], place: Place, names: Names) -> Saved:
         """One layer of a functional model, its calls still as written."""
         written = class_name(item)
         calls = nodes.calls(item.get("inbound_nodes"), written, names.legal, names.shapes)
@@ -113,7 +114,7 @@ class _Reader:
             return replace(self._operation(made, place), written=written)
         return self._layer(item, place, calls)
 
-    def _operation(self, made: operations.Operation, place: _Place) -> Saved:
+    def _operation(self, made: operations.Operation, place: Place) -> Saved:
         self._counted()
         known = made.problem is None
         layer = LayerSpec(
@@ -127,7 +128,7 @@ class _Reader:
         )
         return Saved(place.original, made.kind, layer)
 
-    def _layer(self, item: Mapping[str, Json], place: _Place, calls: tuple[Call, ...]) -> Saved:
+    def _layer(self, item: Mapping[str, Json], place: Place, calls: tuple[Call, ...]) -> Saved:
         """A layer or nested model."""
         self._counted()
         written, config = class_name(item), sub_config(item)
@@ -158,7 +159,7 @@ class _Reader:
         """The batch shape of what a recurrent layer takes, as the file says it or as its kernel does."""
         kernel = self.kernels(as_str(sub_config(item).get("name", ""), "a layer's name"))
         told: list[Json] | None = [None, None, kernel[0]] if kernel and len(kernel) == 2 else None
-        return _batch_shape(item) or told
+        return told_shapes.batch_shape(item) or told
 
     def _counted(self) -> None:
         self.count += 1
@@ -166,7 +167,7 @@ class _Reader:
             raise InputError("too-many-objects", f"more than {MAX_LAYERS} layers")
 
     def _settled(
-        self, saved: list[Saved], inputs: tuple[TensorRef, ...], outputs: tuple[TensorRef, ...], names: _Names
+        self, saved: list[Saved], inputs: tuple[TensorRef, ...], outputs: tuple[TensorRef, ...], names: Names
     ) -> tuple[list[Saved], tuple[TensorRef, ...], tuple[TensorRef, ...]]:
         """References with call numbers counted from 0 and names that Keras allows.
 
@@ -211,10 +212,14 @@ class _Reader:
         self, item: Mapping[str, Json], settings: Mapping[str, Json], name: str, prefix: str
     ) -> tuple[ModelSpec, tuple[Saved, ...]]:
         items = [as_dict(entry, "a layer") for entry in as_list(settings["layers"], "layers")]
-        names = _Names(_every_name(items))
+        names = Names(_every_name(items))
         saved: list[Saved] = []
         end = self._chain(
-            items, names, prefix, saved, _shape(settings.get("build_input_shape")) or _built_shape(item)
+            items,
+            names,
+            prefix,
+            saved,
+            told_shapes.sizes(settings.get("build_input_shape")) or told_shapes.built_shape(item),
         )
         if end is None:
             raise InputError("unbuilt-model", _UNBUILT.format(name=shown(name)))
@@ -226,7 +231,7 @@ class _Reader:
     def _chain(
         self,
         items: Sequence[Mapping[str, Json]],
-        names: _Names,
+        names: Names,
         prefix: str,
         saved: list[Saved],
         built: list[Json] | None,
@@ -244,7 +249,7 @@ class _Reader:
                 return None
             before = (Call((tuple(end for end in ends if end is not None),)),)
         elif class_name(items[0]) != "InputLayer":
-            shape = _batch_shape(items[0]) or built
+            shape = told_shapes.batch_shape(items[0]) or built
             shape = shape or unshaped.input_shape(items, self.kernels, legacy=self.legacy)
             if shape is None:
                 return None
@@ -252,8 +257,8 @@ class _Reader:
             before = (Call((TensorRef(saved[-1].layer.name),)),)
         for entry, after in zip_longest(items, items[1:]):
             made = self._layer(entry, names.place(_name_of(entry), prefix), before)
-            taken = None if after is None else _built_shape(after)
-            shapes = {} if taken is None else {TensorRef(made.name): _plain_shape(taken)}
+            taken = None if after is None else told_shapes.built_shape(after)
+            shapes = {} if taken is None else {TensorRef(made.name): told_shapes.plain_shape(taken)}
             saved.append(_declared(made, shapes))
             before = (Call((TensorRef(saved[-1].layer.name),)),)
         return TensorRef(saved[-1].layer.name)
@@ -266,14 +271,10 @@ def _declared(one: Saved, shapes: Mapping[TensorRef, Shape]) -> Saved:
     told: list[Shape] = []
     while (ref := TensorRef(one.name, 0, len(told))) in shapes:
         told.append(shapes[ref])
-    own = _shape(sub_config(one.item).get("output_shape")) if one.written == "Lambda" else None
+    own = told_shapes.sizes(sub_config(one.item).get("output_shape")) if one.written == "Lambda" else None
     if not told and own is not None:
-        told = [(None, *_plain_shape(own))]
+        told = [(None, *told_shapes.plain_shape(own))]
     return replace(one, layer=replace(one.layer, declared=tuple(told)))
-
-
-def _plain_shape(shape: Sequence[Json]) -> Shape:
-    return tuple(size if isinstance(size, int) else None for size in shape)
 
 
 def _name_of(item: Mapping[str, Json]) -> str:
@@ -313,54 +314,7 @@ def _unwrapped(member: Saved) -> Saved:
     return replace(member, written=class_name(inner), item=inner)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A layer's name in the file, the name that Keras allows, and its path."""
-
-    original: str
-    legal: str
-    path: str
-
-
-class _Names:
-    """Layer names of one model: as the file writes them, and as today's Keras allows (no ``/``), cut short.
-
-    ``shapes`` collects what the model's nodes say about its tensors.
-    """
-
-    def __init__(self, originals: Iterator[str]) -> None:
-        self.originals = tuple(originals)
-        self.shapes: dict[TensorRef, Shape] = {}
-        self.legal: dict[str, str] = {}
-        taken = {name for name in self.originals if "/" not in name}
-        for original in self.originals:
-            if original in self.legal:
-                raise InputError("invalid-config", f"two layers are named {shown(original)}")
-            legal = short(original.replace("/", "_"))
-            while "/" in original and legal in taken:
-                legal += "_"
-            taken.add(legal)
-            self.legal[original] = legal
-
-    def place(self, original: str, prefix: str) -> _Place:
-        """Where a layer stands."""
-        legal = self.legal[original]
-        return _Place(original, legal, prefix + legal)
-
-    def free(self, name: str) -> str:
-        """``name``, or one like it that no layer has."""
-        while name in self.legal.values():
-            name += "_"
-        return name
-
-    def renamed(self, ref: TensorRef) -> TensorRef:
-        """``ref`` under the legal name."""
-        if ref.layer not in self.legal:
-            raise InputError("invalid-config", f"unknown layer {shown(ref.layer)}")
-        return replace(ref, layer=self.legal[ref.layer])
-
-
-def _implied_input(names: _Names, prefix: str, shape: list[Json], first: str) -> Saved:
+def _implied_input(names: Names, prefix: str, shape: list[Json], first: str) -> Saved:
     name = names.free(f"{names.legal[first]}_input")
     config: dict[str, Json] = {"batch_shape": shape, "dtype": "float32"}
     return Saved(
@@ -370,7 +324,7 @@ def _implied_input(names: _Names, prefix: str, shape: list[Json], first: str) ->
 
 def _input_layer(item: Mapping[str, Json]) -> LayerConfig:
     config = sub_config(item)
-    shape = _shape(config.get("batch_shape")) or _shape(config.get("batch_input_shape"))
+    shape = told_shapes.sizes(config.get("batch_shape")) or told_shapes.sizes(config.get("batch_input_shape"))
     if shape is None:
         raise InputError("unbuilt-model", f"input {shown(config.get('name'))} has no shape")
     settings: dict[str, Json] = {"batch_shape": shape, "dtype": dtype_policy(config.get("dtype"))}
@@ -378,37 +332,6 @@ def _input_layer(item: Mapping[str, Json]) -> LayerConfig:
         (f"it takes {word} tensors" for word in ("sparse", "ragged") if config.get(word) is True), None
     )
     return LayerConfig("InputLayer", settings, trainable=True, known=problem is None, problem=problem)
-
-
-def _shape(value: Json) -> list[Json] | None:
-    """A batch shape out of a config: a list of sizes and Nones."""
-    if isinstance(value, dict):
-        value = value.get("items")
-    if not isinstance(value, list) or not value:
-        return None
-    if any(size is not None and (type(size) is not int or size < 0) for size in value):
-        return None
-    return list(value)
-
-
-def _built_shape(item: Mapping[str, Json]) -> list[Json] | None:
-    built = item.get("build_config")
-    return _shape(built.get("input_shape")) if isinstance(built, dict) else None
-
-
-def _batch_shape(item: Mapping[str, Json]) -> list[Json] | None:
-    """The input shape that a first layer tells, itself or in the model or layer that it wraps."""
-    config = sub_config(item)
-    for key in ("batch_input_shape", "batch_shape"):
-        if (found := _shape(config.get(key))) is not None:
-            return found
-    wrapped = config.get("layer")
-    if class_name(item) == "Bidirectional" and isinstance(wrapped, dict):
-        return _batch_shape(wrapped) or _built_shape(item)
-    inner = item.get("config") if isinstance(item.get("config"), list) else config.get("layers")
-    if isinstance(inner, list) and inner and isinstance(inner[0], dict):
-        return _batch_shape(inner[0])
-    return _built_shape(item)
 
 
 def _ordered(spec: ModelSpec) -> ModelSpec:

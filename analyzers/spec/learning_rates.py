@@ -93,10 +93,22 @@ def rate_of(training: TrainingSpec) -> Rate | str:
         return "the file holds no learning rate; learning_rate would settle it"
     if optimizer.kind not in RANGES:
         return f"no usual range is known for the optimizer {optimizer.kind}"
-    momentum = optimizer.config.get("momentum", 0.0) if optimizer.kind == "SGD" else 0.0
-    momentum = float(momentum) if isinstance(momentum, int | float) and 0 <= momentum < 1 else 0.0
-    rate = training.learning_rate
+    rate, momentum = training.learning_rate, _momentum(optimizer)
     return Rate(optimizer.kind, rate, rate / (1.0 - momentum), RANGES[optimizer.kind], momentum)
+
+
+def usual_rate(optimizer: ObjectSpec | None) -> float | None:
+    """The rate that an optimizer is usually run at, for SGD less with momentum; None where none is known."""
+    inner = bare_optimizer(optimizer)
+    if inner is None or inner.kind not in RANGES:
+        return None
+    return RANGES[inner.kind].usual * (1.0 - _momentum(inner))
+
+
+def _momentum(optimizer: ObjectSpec) -> float:
+    """SGD's momentum; 0 for others, whose steps do not add up."""
+    momentum = optimizer.config.get("momentum", 0.0) if optimizer.kind == "SGD" else 0.0
+    return float(momentum) if isinstance(momentum, int | float) and 0 <= momentum < 1 else 0.0
 
 
 def bare_optimizer(optimizer: ObjectSpec | None) -> ObjectSpec | None:
