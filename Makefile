@@ -12,8 +12,8 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check format docs new-rule clean
-.PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-input-scale bench-latency bench-load
-.PHONY: bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
+.PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-healthy bench-input-scale bench-latency
+.PHONY: bench-load bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench-agreement: setup ## verdicts against training for real, on every kind of t
 
 bench-control: setup ## how often the probe's control learns its task, and a linear model (resumes; an hour)
 	$(RUN) python -m benchmarks.control --write
+
+bench-healthy: setup ## healthy networks drawn at random: how often one is called sick (resumes; an hour)
+	$(RUN) python -m benchmarks.healthy --resume --write
 
 bench-determinism: setup ## the same file twice: the reports must be the same
 	$(RUN) python -m benchmarks.determinism

@@ -98,7 +98,7 @@ def read_and_judge(
     Raises:
         InputError: the file cannot be used.
     """
-    from analyzers.diagnosis.static import static_report  # noqa: PLC0415 - keeps the module graph flat
+    from analyzers.diagnosis.static import READ_ONLY, static_report  # noqa: PLC0415 - keeps the module graph flat
 
     progress(Progress("reading", 0.01, "reading the file"))
     started = time.monotonic()
@@ -107,7 +107,7 @@ def read_and_judge(
         progress(Progress("rules", 0.3, "checking the rules"))
         return static_report(
             overridden(spec, options), options, report_id=report_id, reading_s=reading_s,
-            reason="probe=off: the model was read, not trained",
+            reason=READ_ONLY,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from analyzers.diagnosis.checking import RuleResults, run_rules
 from analyzers.diagnosis.composing import Diagnosis, compose
 from analyzers.diagnosis.fixing import fix_report
 from analyzers.diagnosis.search import Search
-from analyzers.diagnosis.static import static_report, weights_only
+from analyzers.diagnosis.static import READ_ONLY, static_report, weights_only
 from analyzers.diagnosis.verdict import broken, judge, settled
 from analyzers.diagnosis.weighing import weigh
 from analyzers.options import Options
@@ -104,7 +104,7 @@ _PROBE_RULES = frozenset(rule.id for rule in RULES.values() if "probe" in rule.r
 def _why_not_probed(spec: ModelSpec, options: Options, static: RuleResults) -> str | None:
     """Why the model is not trained at all, for a person; None where it is."""
     if options.probe == "off":
-        return "probe=off"
+        return READ_ONLY
     if settled(static.findings):
         return "a static finding settles the verdict"
     return weights_only(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from analyzers.diagnosis.checking import run_rules
 from analyzers.diagnosis.composing import Diagnosis, compose
@@ -12,6 +13,9 @@ from analyzers.options import Options
 from analyzers.report import Report, Timings
 from analyzers.spec import ModelSpec
 from analyzers.spec.graph import Graph
+
+READ_ONLY: Final = "the model was read, not trained (probe=off)"
+"""Why nothing was trained, where the sender wants it so."""
 
 
 def weights_only(spec: ModelSpec) -> str | None:

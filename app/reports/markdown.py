@@ -84,7 +84,7 @@ def _verdict(report: Report) -> list[str]:
     return [
         f"# {word.label}: {inline(report.model.name)}",
         prose(report.summary),
-        f"Confidence {words.percent(report.confidence)}. {word.meaning}",
+        f"{words.confidence(report)} {word.meaning}".strip(),
         incomplete,
         "**On these conditions:**\n\n" + _bullets(map(prose, report.conditions)) if report.conditions else "",
     ]

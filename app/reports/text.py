@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -49,7 +50,7 @@ def _verdict(report: Report) -> list[str]:
     lines = [
         f"[{MARKS[word.tone]}] {word.label.upper()}  {clean.name(report.model.name)}",
         *_wrapped(report.summary),
-        f"Confidence {words.percent(report.confidence)}.",
+        *_wrapped(words.confidence(report)),
     ]
     for condition in report.conditions:
         lines += _wrapped(f"On condition: {condition}")
@@ -77,6 +78,7 @@ def _curves(report: Report) -> list[str]:
 
 
 def _finding(finding: FindingReport, ignored: Sequence[str]) -> list[str]:
+    """A finding; of a note that is a mere suspicion what it says, not the figures behind it."""
     state = "ignored" if finding.rule in ignored else words.STATUSES[finding.status].label.lower()
     severity = words.SEVERITIES[finding.severity].label
     lines = [
@@ -85,6 +87,15 @@ def _finding(finding: FindingReport, ignored: Sequence[str]) -> list[str]:
         *_wrapped(finding.title, 2),
         *_wrapped(finding.explanation, 2),
     ]
+    if finding.severity != "info" or finding.status != "suspected":
+        lines += _behind(finding)
+    advice = evidence.advice(finding)
+    return [*lines, *(_wrapped(advice, 10, "  to do:  ") if advice else [])]
+
+
+def _behind(finding: FindingReport) -> list[str]:
+    """The layers and figures that a finding rests on."""
+    lines: list[str] = []
     if finding.layers:
         shown = [clean.name(layer, 60) for layer in finding.layers[: evidence.ITEMS]]
         more = len(finding.layers) - len(shown)
@@ -93,8 +104,7 @@ def _finding(finding: FindingReport, ignored: Sequence[str]) -> list[str]:
         lines += _wrapped(f"{label}: {value}", 6, "    - ")
     for one in evidence.tables(finding):
         lines += ["", *(f"    {line}" for line in _columns([(one.label, *one.columns), *one.rows]))]
-    advice = evidence.advice(finding)
-    return [*lines, *(_wrapped(advice, 10, "  to do:  ") if advice else [])]
+    return lines
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -157,20 +167,20 @@ def _listed(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _rest(report: Report) -> list[str]:
-    counts: dict[str, int] = {}
-    for check in report.checks:
-        label = words.OUTCOMES[check.outcome].label
-        counts[label] = counts.get(label, 0) + 1
+    counts = Counter(check.outcome for check in report.checks)
     unsettled = [
         f"{check.rule}: {words.OUTCOMES[check.outcome].label}. {check.reason or ''}"
         for check in report.checks
         if check.outcome in ("error", "skipped")
     ]
-    summary = ", ".join(f"{count} {label}" for label, count in counts.items())
+    summary = ", ".join(
+        f"{word.label} {counts[outcome]}" for outcome, word in words.OUTCOMES.items() if counts[outcome]
+    )
     return [
         *_listed("Assumed", report.assumptions),
         *_listed("Reduced to fit the budget", report.probe.reductions if report.probe else []),
-        *_listed(f"{words.plural(len(report.checks), 'rule')}: {summary}", unsettled),
+        *_listed("Not settled", unsettled),
         "",
+        f"{words.plural(len(report.checks), 'rule')}: {summary}.",
         f"unstuck {clean.name(report.engine.unstuck)}, {words.seconds(report.timings.total_s)}.",
     ]

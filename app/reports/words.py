@@ -163,6 +163,11 @@ def shape(dimensions: list[int | None]) -> str:
     return " \u00d7 ".join("?" if size is None else str(size) for size in dimensions) or "scalar"
 
 
+def confidence(report: Report) -> str:
+    """How sure the verdict is, as a sentence; nothing where there is none to be sure of."""
+    return "" if report.verdict == "inconclusive" else f"Confidence {percent(report.confidence)}."
+
+
 def plural(count: int, noun: str) -> str:
     """``3 layers``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

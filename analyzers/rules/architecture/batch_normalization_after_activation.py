@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.roles import activation, is_nonlinear, is_weighted, keeps_scale
@@ -79,7 +79,7 @@ class BatchNormalizationAfterActivation(Rule):
                 "info",
                 layers=tuple(rows),
                 evidence={"layers": len(rows), "of": measurement.details["of"]},
-                explanation=f"{listed(rows)} comes behind the activation or pooling in {listed(behind)}. Both orders train; normalising in front of the activation is what most networks do.",
+                explanation=f"{subject(rows, 'comes', 'come')} behind the activation or pooling in {listed(behind)}. Both orders train; normalising in front of the activation is what most networks do.",
                 fix="Move each BatchNormalization between the weights and their activation.",
                 confidence=CONFIDENCE,
             ),

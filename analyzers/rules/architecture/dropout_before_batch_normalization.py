@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed, number
+from analyzers.rules.words import listed, number, subject
 from analyzers.spec import kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.roles import is_weighted
@@ -99,7 +99,7 @@ class DropoutBeforeBatchNormalization(Rule):
                     layers=tuple(rows),
                     evidence={"layers": len(rows), "largest_rate": max(row["rate"] for row in rows.values()),
                               "variance_ratio": ratio},
-                    explanation=f"{listed(rows)} stands {where} {fed}: in training it raises the variance up to "
+                    explanation=f"{subject(rows, 'stands', 'stand')} {where} {fed}: in training that raises the variance up to "
                     f"{number(ratio)} times, and the moving variance that inference divides by is that of training.",
                     fix=f"Move {listed(rows)} behind the last BatchNormalization, or lower the rate.",
                     confidence=CONFIDENCE_APART if apart else CONFIDENCE,

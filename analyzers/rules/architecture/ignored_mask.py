@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.roles import core
@@ -103,8 +103,8 @@ class IgnoredMask(Rule):
                 "info",
                 layers=tuple(rows),
                 evidence={"mask_from": sources, "needed_by": needing},
-                explanation=f"{listed(sources)} masks the padding, and {listed(rows)} drops the mask before "
-                f"{listed(needing)} gets it, so that padding counts like data there.",
+                explanation=f"{subject(sources, 'masks', 'mask')} the padding, and {subject(rows, 'drops', 'drop')} the mask before "
+                f"{subject(needing, 'gets', 'get')} it, so that padding counts like data there.",
                 fix=f"Put {listed(needing)} in front of {listed(rows)}, or pass the mask to it by hand.",
                 confidence=CONFIDENCE,
             ),

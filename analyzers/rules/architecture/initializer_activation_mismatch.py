@@ -110,7 +110,11 @@ class InitializerActivationMismatch(Rule):
         rows = measurement.layers
         if not rows:
             return ()
-        first, in_a_row = next(iter(rows.values())), measurement.details["in_a_row"]
+        in_a_row = measurement.details["in_a_row"]
+        suited = {
+            name: [path for path, row in rows.items() if row["suited"] == name]
+            for name in dict.fromkeys(row["suited"] for row in rows.values())
+        }
         kinds_seen = sorted({f"{row['initializer']} before {row['activation']}" for row in rows.values()})
         return (
             self.finding(
@@ -124,7 +128,11 @@ class InitializerActivationMismatch(Rule):
                 },
                 explanation=f"{listed(rows)}: {listed(kinds_seen)}. The initialiser is made for another activation, "
                 f"and no normalisation between sets the scale right. {_weight(in_a_row)}",
-                fix=f'Set kernel_initializer="{first["suited"]}" on {listed(rows)}.',
+                fix="Set "
+                + " and ".join(
+                    f'kernel_initializer="{name}" on {listed(own)}' for name, own in suited.items()
+                )
+                + ".",
                 confidence=CONFIDENCE if in_a_row >= MANY else CONFIDENCE_FEW,
             ),
         )

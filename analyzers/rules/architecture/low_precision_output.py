@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import LayerSpec
 from analyzers.spec.output_heads import heads
 from analyzers.spec.roles import core, is_weighted
@@ -115,7 +115,7 @@ class LowPrecisionOutput(Rule):
                         "layers": len(outputs),
                         "policies": sorted({rows[path]["policy"] for path in outputs}),
                     },
-                    explanation=f"{listed(outputs)} computes the output in 16 bits: small probabilities become zero and their "
+                    explanation=f"{subject(outputs, 'computes', 'compute')} the output in 16 bits: small probabilities become zero and their "
                     "logarithm infinite, large logits overflow.",
                     fix=f'Give {listed(outputs)} dtype="float32".',
                     confidence=CONFIDENCE,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from analyzers.report import Severity
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.training_math import initializer_name
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import LayerSpec, kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.learning_rates import clipping
@@ -119,7 +119,7 @@ class RecurrentInstability(Rule):
                     title="Plain recurrent layer over many steps",
                     layers=long,
                     evidence={"steps": max(rows[path]["steps"] for path in long)},
-                    explanation=f"{listed(long)} is a SimpleRNN over {rows[long[0]]['steps']} steps: its gradient shrinks by "
+                    explanation=f"{subject(long, 'is', 'are each')} a SimpleRNN over {rows[long[0]]['steps']} steps: its gradient shrinks by "
                     "a factor at every step, so that what stands at the beginning is hardly learnt.",
                     fix=f"Use LSTM or GRU in place of {listed(long)}, or shorten the sequence.",
                     confidence=CONFIDENCE_LONG,
@@ -132,7 +132,7 @@ class RecurrentInstability(Rule):
                     title="A head that answers at every step",
                     layers=every_step,
                     evidence={"layers": len(every_step)},
-                    explanation=f"{listed(every_step)} returns every step (return_sequences=True), and the output has one "
+                    explanation=f"{subject(every_step, 'returns', 'return')} every step (return_sequences=True), and the output has one "
                     "answer a step. If the labels are one a sequence, the shapes do not fit.",
                     fix=f"Set return_sequences=False on {listed(every_step)} where there is one label a sequence.",
                     confidence=CONFIDENCE_STEPS,

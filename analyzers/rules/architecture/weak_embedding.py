@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import TensorInfo, by_layer
 from analyzers.spec.graph import Graph, Node
 
@@ -82,7 +82,7 @@ class WeakEmbedding(Rule):
             found.append(
                 self._told(
                     narrow, CONFIDENCE_NARROW,
-                    f"{listed(narrow)} gives every word a single number, or all words the same: they cannot be told "
+                    f"{subject(narrow, 'gives', 'give')} every word a single number, or all words the same: they cannot be told "
                     "apart by more than their order.",
                     f"Give {listed(narrow)} 16 numbers a word or more, and a row for every word.",
                 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import ModelSpec, kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.model_inputs import ModelInput, model_inputs
@@ -144,11 +144,13 @@ class BypassedPreprocessing(Rule):
         traces = []
         if details["skipped_numbers"]:
             traces.append(
-                f"the model is called {details['model_name']}, so {listed(details['skipped_numbers'])} was "
-                "built before it in the same session and is not in the file"
+                f"the model is called {details['model_name']}, so {subject(details['skipped_numbers'], 'was', 'were')} "
+                "built before it in the same session, and not saved in the file"
             )
         if details["missing_names"]:
-            traces.append(f"{listed(details['missing_names'])} is missing among the numbered layers")
+            traces.append(
+                f"{subject(details['missing_names'], 'is', 'are')} missing among the numbered layers"
+            )
         return self.finding(
             "info",
             title="Traces of a part that was built and left out",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed, shape_text
+from analyzers.rules.words import shape_text, subject
 from analyzers.spec import Shape
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.model_inputs import model_inputs
@@ -103,7 +103,7 @@ class ChannelOrderMismatch(Rule):
                 "error",
                 layers=tuple(swapped),
                 evidence={"shape": row["shape"], "data_format": row["data_format"], "layers": len(swapped)},
-                explanation=f"{listed(swapped)} gets {row['shape']} and reads it as {row['data_format']}: the image "
+                explanation=f"{subject(swapped, 'gets', 'get')} {row['shape']} and takes it for {row['data_format']}: the image "
                 f"looks like {other}, so its kernels slide over the colours and take a side of the image for "
                 "channels.",
                 fix=f"Put Permute({permutation}) behind {row['input']}, or feed the images in the order "

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed, number
+from analyzers.rules.words import listed, number, subject
 from analyzers.spec import LayerSpec, kinds
 from analyzers.spec.affine import affine_of
 from analyzers.spec.graph import Graph, Node
@@ -134,8 +134,8 @@ class DestructiveAugmentation(Rule):
                     title="Augmentation of features",
                     layers=tuple(behind),
                     evidence={"layers": len(behind)},
-                    explanation=f"{listed(behind)} stands behind {listed(behind.values())}, so it changes features "
-                    "and not images.",
+                    explanation=f"{subject(behind, 'stands', 'stand')} behind {listed(behind.values())}: what is "
+                    "changed there is features, not images.",
                     fix=f"Move {listed(behind)} right behind the input.",
                     confidence=CONFIDENCE,
                 )

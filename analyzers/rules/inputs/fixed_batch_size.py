@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import subject
 from analyzers.spec import LayerSpec
 from analyzers.spec.model_inputs import model_inputs
 from analyzers.spec.roles import core
@@ -78,13 +78,11 @@ class FixedBatchSize(Rule):
         size, normalizing = int(measurement.value), measurement.details["batch_normalizations"]
         tiny = size <= SMALL_BATCH and bool(normalizing)
         explanation = (
-            f"{listed(measurement.layers)} accepts batches of exactly {size} samples: the last batch of "
+            f"{subject(measurement.layers, 'accepts', 'accept')} batches of exactly {size} samples: the last batch of "
             "an epoch fails when it is smaller, and one sample cannot be predicted alone."
         )
         if tiny:
-            explanation += (
-                f" {listed(normalizing)} takes its statistics from {size} samples, which is mostly noise."
-            )
+            explanation += f" {subject(normalizing, 'takes its', 'take their')} statistics from {size} samples, which is mostly noise."
         return (
             self.finding(
                 "warning" if tiny else "info",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.input_scale import RAW, recorded_scales
-from analyzers.rules.words import listed, number, shape_text
+from analyzers.rules.words import FEATURES_SCALED, PIXELS_SCALED, listed, roughly, shape_text
 from analyzers.spec.model_inputs import ModelInput, model_inputs, scale_is_unknown
 from analyzers.spec.roles import normalized_next, reached
 
@@ -94,6 +94,7 @@ class MissingInputNormalization(Rule):
                     layers[node.path] = {
                         "input": item.name,
                         "input_shape": shape_text(item.shape),
+                        "image": item.kind == "image",
                         "normalized_next": normalized_next(graph, node),
                         "whole_numbers": "int" in item.dtype,
                         "recorded_scale": recorded[node.path].scale if node.path in recorded else None,
@@ -120,6 +121,7 @@ class MissingInputNormalization(Rule):
             severity, confidence = ("info" if harmless else "warning"), CONFIDENCE_UNKNOWN_SCALE
         scales = [row["recorded_scale"] for row in layers.values() if (row["recorded_scale"] or 0.0) > RAW]
         recorded = max(scales, default=None)
+        scaling = PIXELS_SCALED if any(row["image"] for row in layers.values()) else FEATURES_SCALED
         inputs = list(dict.fromkeys(f"{row['input']} {row['input_shape']}" for row in layers.values()))
         return (
             self.finding(
@@ -128,7 +130,7 @@ class MissingInputNormalization(Rule):
                 evidence={"first_layers_reached": len(layers), "inputs": inputs, "input_range": said,
                           "normalized_next": harmless, "whole_numbers": whole, "recorded_scale": recorded},
                 explanation=_explanation(listed(inputs), listed(layers), _source(said, whole, recorded), harmless),
-                fix=f"Put Rescaling(1/127.5, offset=-1) between {listed(inputs)} and {listed(layers)}; "
+                fix=f"Put {scaling} between {listed(inputs)} and {listed(layers)}; "
                 "if the data are scaled before they are fed, say so with input_range.",
                 recorded=recorded is not None,
                 confidence=confidence,
@@ -145,9 +147,7 @@ def _source(said: str, whole: bool, recorded: float | None) -> str:
     if said == "0-255":
         return "You say that it is fed 0-255, a hundred times"
     if recorded is not None:
-        return (
-            f"What the real run left in the file shows that it was fed numbers about {number(recorded)} times"
-        )
+        return f"What the real run left in the file shows that it was fed numbers about {roughly(recorded)} times"
     return "The input takes whole numbers, so pixels of 0-255 are fed, a hundred times" if whole else ""
 
 

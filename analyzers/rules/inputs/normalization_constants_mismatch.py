@@ -9,7 +9,7 @@ import numpy as np
 
 from analyzers.options import InputRange
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed, number
+from analyzers.rules.words import listed, number, subject
 from analyzers.spec.affine import (
     RANGES,
     SANE_MEAN,
@@ -213,7 +213,7 @@ class NormalizationConstantsMismatch(Rule):
             title="A standard deviation given as variance",
             layers=tuple(row["std_like"]),
             evidence=dict(row),
-            explanation=f"{listed(row['std_like'])} has variances like the standard deviations of natural images on "
+            explanation=f"{subject(row['std_like'], 'has', 'have')} variances like the standard deviations of natural images on "
             "0-1 (ImageNet: 0.229, 0.224, 0.225). Normalization takes the variance, their square "
             "(0.052, 0.050, 0.051); with these constants its output is about half as large as meant.",
             fix="Square the standard deviations: Normalization(mean=mean, variance=std ** 2).",

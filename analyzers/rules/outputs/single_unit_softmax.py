@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from analyzers.rule import Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec.output_heads import heads
 
 
@@ -77,7 +77,7 @@ class SingleUnitSoftmax(Rule):
                 "error",
                 layers=constant,
                 evidence={"units": 1, "constant_outputs": len(constant), "outputs": total},
-                explanation=f"{listed(constant)} is a softmax over one unit, which is 1 whatever goes in: the "
+                explanation=f"{subject(constant, 'is', 'are each')} a softmax over one unit, which is 1 whatever goes in: the "
                 "gradient of everything in front of it is exactly zero.",
                 fix=f'For a yes/no target give {listed(constant)} activation="sigmoid" and train with '
                 "binary_crossentropy; for K classes give it K units.",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from analyzers.report import Severity
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.dependence import feeds_only
-from analyzers.rules.words import listed
+from analyzers.rules.words import subject
 from analyzers.spec import TrainingSpec
 from analyzers.spec.graph import Graph
 from analyzers.spec.output_heads import Head, heads
@@ -169,7 +169,7 @@ class WrongLossForOutput(Rule):
             title="Output without a loss",
             layers=own,
             evidence={"output": row["output"], "layers_without_gradient": len(own)},
-            explanation=f"The output {row['output']} has {_LACK[bool(row['loss'])]}, and {listed(own)} leads to it "
+            explanation=f"The output {row['output']} has {_LACK[bool(row['loss'])]}, and {subject(own, 'leads', 'lead')} to it "
             "alone: these weights never get a gradient.",
             fix=f"Give {row['output']} {_WANTED[bool(row['loss'])]}, or leave it out of the model.",
             certain=True,

@@ -9,6 +9,7 @@ from analyzers.probe.evidence import InputScale, ProbeEvidence, Run
 from analyzers.report import finite
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.runs import FAILED, SCALES, control_failed
+from analyzers.rules.words import FEATURES_SCALED, PIXELS_SCALED, count
 
 
 class InputScaleSensitivity(Rule):
@@ -89,21 +90,23 @@ class InputScaleSensitivity(Rule):
 
     def _told(self, good: InputScale, bad: InputScale, measurement: Measurement) -> Finding:
         table = measurement.details
-        fix = (
-            "Feed standardised input, or move the condition into the model: Rescaling(1/127.5, offset=-1) in front."
-            if good != "raw"
-            else "Feed the data on the scale that the saved weights were trained on: 0-255, without scaling."
-        )
         return self.finding(
             "warning",
             evidence={"learns_on": good, "fails_on": bad, "runs": {scale: dict(row) for scale, row in table.items()}},
-            explanation=f"Of {table[good]['runs']} runs on {SCALES[good]} {table[good]['learnt']} learnt; of {table[bad]['runs']} "
-            f"on {SCALES[bad]} none did. The model "
+            explanation=f"Of {count(table[good]['runs'], 'run')} on {SCALES[good]} {table[good]['learnt']} learnt; of "
+            f"{table[bad]['runs']} on {SCALES[bad]} none did. The model "
             "learns on the condition that its input has the right scale.",
-            fix=fix,
+            fix=_advice(good, bad),
             certain=True,
             confidence=0.9,
         )  # fmt: skip
+
+
+def _advice(good: InputScale, bad: InputScale) -> str:
+    if good == "raw":
+        return "Feed the data on the scale that the saved weights were trained on: 0-255, without scaling."
+    layer = FEATURES_SCALED if bad == "unscaled" else PIXELS_SCALED
+    return f"Feed standardised input, or move the condition into the model: {layer}, in front."
 
 
 def _by_scale(evidence: ProbeEvidence) -> dict[InputScale, list[Run]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
-from analyzers.rules.words import listed, number
+from analyzers.rules.words import number, subject
 from analyzers.spec.learning_rates import bare_optimizer, clipping
 from analyzers.spec.roles import recurrent_parts
 
@@ -96,7 +96,7 @@ class MissingGradientClipping(Rule):
                     title="Recurrent layers without gradient clipping",
                     layers=recurrent,
                     evidence={"recurrent_layers": len(recurrent), "optimizer": details["optimizer"]},
-                    explanation=f"{listed(recurrent)} is trained by {details['optimizer']} without clipping: one sequence "
+                    explanation=f"{subject(recurrent, 'is', 'are')} trained by {details['optimizer']} without clipping: one sequence "
                     "with an exploding gradient can undo what was learnt.",
                     fix=f"Clip: optimizer={details['optimizer']}(..., clipnorm=1.0).",
                     confidence=CONFIDENCE_MISSING,

@@ -11,7 +11,7 @@ from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicab
 from analyzers.rules.dependence import constant_everywhere
 from analyzers.rules.relu_units import dead_units, whole_layers
 from analyzers.rules.slots import KERNEL_ROLES
-from analyzers.rules.words import listed
+from analyzers.rules.words import listed, subject
 from analyzers.spec import ModelSpec, TensorInfo, kinds
 from analyzers.spec.graph import Graph, Node
 
@@ -103,7 +103,7 @@ class ConstantOutput(Rule):
                 layers=tuple(because),
                 evidence={"constant_outputs": outputs, "of": measurement.details["outputs"],
                           "because": because},
-                explanation=f"{listed(outputs)} is the same for every input: {_reasons(because)}, and no way "
+                explanation=f"{subject(outputs, 'is', 'are')} the same for every input: {_reasons(because)}, and no way "
                 "leads round. Training can then reach no more than the best constant prediction.",
                 fix=f"Initialise {listed(because)} anew; against its coming back, standardise the input, lower the "
                 "learning rate, and use LeakyReLU or ELU in place of ReLU.",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.input_scale import RAW, recorded_scales
 from analyzers.rules.relu_units import RECORD_STEPS
-from analyzers.rules.words import listed, number
+from analyzers.rules.words import FEATURES_SCALED, PIXELS_SCALED, listed, roughly, subject
 
 SCALED_TWICE: Final = 0.02
 """Scale below which pixels were divided twice.  The same networks put it at 0.05; it is lower because dark
@@ -96,8 +96,9 @@ class RawInputStatistics(Rule):
         }
         findings = []
         if raw:
-            findings.append(self._told(raw, "raw", "raw, like pixels of 0-255",
-                            "Scale the input to about [-1, 1] inside the model: Rescaling(1/127.5, offset=-1) in front."))  # fmt: skip
+            findings.append(
+                self._told(raw, "raw", *_raw_in_words(images=any(row["image"] for row in raw.values())))
+            )
         if tiny:
             findings.append(self._told(tiny, "scaled twice", "far too small, as if scaled twice",
                             "Scale the input once: either in the data pipeline or in the model."))  # fmt: skip
@@ -112,9 +113,22 @@ class RawInputStatistics(Rule):
             evidence={"scale": scale, "estimated_input_scale": value, "by_layer": figures,
                       "read_from": sorted({row["read_from"] for row in layers.values()}),
                       "inputs": sorted({row["input"] for row in layers.values()})},
-            explanation=f"What {listed(layers)} was fed in the real run was about {number(value)} in size: {words}. "
+            explanation=f"What {subject(layers, 'was', 'were')} fed in the real run was about {roughly(value)} in size: {words}. "
             f"This is read from {listed(sorted({row['read_from'] for row in layers.values()}))} "
             "and is right to an order of magnitude.",
             fix=fix,
             confidence=0.7,
         )  # fmt: skip
+
+
+def _raw_in_words(*, images: bool) -> tuple[str, str]:
+    """What raw input looks like, and what to do about it."""
+    if images:
+        return (
+            "raw, like pixels of 0-255",
+            f"Scale the input to about [-1, 1] inside the model: {PIXELS_SCALED} in front.",
+        )
+    return (
+        "raw, in units of its own",
+        f"Standardise every feature inside the model: {FEATURES_SCALED}, in front.",
+    )

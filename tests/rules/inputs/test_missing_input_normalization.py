@@ -36,6 +36,12 @@ def test_raw_images_are_a_warning(tmp_path: Path) -> None:
     assert not finding.certain
 
 
+def test_a_table_that_is_said_to_be_raw_is_not_scaled_like_pixels(tmp_path: Path) -> None:
+    table = keras.Sequential([keras.Input((20,)), layers.Dense(8, activation="relu"), layers.Dense(1)])
+    (finding,) = findings(RULE, spec_of(table, tmp_path), Options(input_range="0-255"))
+    assert "adapted to the training data" in finding.fix
+
+
 def test_whole_numbers_prove_raw_pixels(tmp_path: Path) -> None:
     inputs = keras.Input((16, 16, 3), dtype="uint8")
     x = layers.Conv2D(4, 3)(keras.ops.cast(inputs, "float32"))

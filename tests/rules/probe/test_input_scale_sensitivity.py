@@ -13,6 +13,13 @@ def test_learning_on_standardised_input_only() -> None:
     assert "Rescaling" in finding.fix
 
 
+def test_features_are_not_scaled_like_pixels() -> None:
+    (finding,) = findings(RULE, evidence(learnt(), run(scale="unscaled")))
+    assert "Rescaling" not in finding.fix
+    assert "adapted to the training data" in finding.fix
+    assert "Of 1 run on standardised input 1 learnt" in finding.explanation
+
+
 def test_learning_on_raw_input_only() -> None:
     (finding,) = findings(RULE, evidence(run(), learnt(scale="raw")))
     assert finding.evidence["learns_on"] == "raw"

@@ -56,6 +56,14 @@ def test_pixels_scaled_twice_are_told(tmp_path: Path) -> None:
     assert finding.evidence["scale"] == "scaled twice"
 
 
+def test_a_table_is_not_scaled_like_pixels(tmp_path: Path) -> None:
+    table = keras.Sequential([keras.Input((20,)), layers.Dense(8, activation="relu"), layers.Dense(1)])
+    (finding,) = findings(RULE, spec_of(trained(table, mean=120.0, std=64.0), tmp_path))
+    assert finding.evidence["scale"] == "raw"
+    assert "pixels" not in finding.explanation
+    assert "adapted to the training data" in finding.fix
+
+
 def test_small_numbers_in_a_table_are_no_pixels(tmp_path: Path) -> None:
     table = keras.Sequential([keras.Input((50,)), layers.Dense(4, activation="relu"), layers.Dense(1)])
     assert findings(RULE, spec_of(trained(table, mean=0.002, std=0.001), tmp_path)) == []
