@@ -23,7 +23,7 @@ from analyzers.spec.flatten import flatten
 from analyzers.spec.output_heads import output_names
 
 EVALUATION_BATCHES: Final = 3
-_EVALUATION: Final = 1_000_000
+EVALUATION: Final = 1_000_000
 """Draw numbers from here on are samples that no step trains on."""
 
 EXTENSION: Final = 3
@@ -284,19 +284,21 @@ class Trial:
         )
 
     def _end(self, setting: Setting, task: Task) -> _End:
-        """The trained model on unseen samples, each output judged in the better of the two modes."""
+        """The trained model on unseen samples, each output judged in inference mode.
+
+        Where batches are normalised, in the better of the two modes, on the same samples.
+        """
         batches = [
-            task.batch(self.plan.batch, setting.scale, _EVALUATION + i) for i in range(EVALUATION_BATCHES)
+            task.batch(self.plan.batch, setting.scale, EVALUATION + i) for i in range(EVALUATION_BATCHES)
         ]
         lagging = bool(self.compiled.batch_normalizations)
         before = [self.compiled.infer(batch) for batch in batches] if lagging else []
         trained = self.compiled.recalibrate(batches if lagging else batches[:1])
         after = [self.compiled.infer(batch) for batch in batches]
         counted = list(self.targets.counted)
-        judged = np.minimum(
-            np.mean([item["judged"][counted] for item in after], axis=0),
-            np.mean([record.judged[counted] for record in trained], axis=0),
-        )
+        judged = np.mean([item["judged"][counted] for item in after], axis=0)
+        if lagging:
+            judged = np.minimum(judged, np.mean([record.judged[counted] for record in trained], axis=0))
         worst = int(np.argmax(judged))
         gain, error = pooled(np.concatenate([item["gains"][counted[worst]] for item in after]))
         recalibrated = float(np.mean([item["loss"] for item in after]))

@@ -16,7 +16,7 @@ from keras import layers
 from analyzers.probe import judgement
 from analyzers.probe.evidence import MEMORIZED, Run
 from analyzers.probe.judgement import LEARNT
-from analyzers.probe.runner import EXTENSION, Trial
+from analyzers.probe.runner import EVALUATION, EVALUATION_BATCHES, EXTENSION, Trial
 from analyzers.probe.watch import OutOfTimeError
 from analyzers.spec import ModelSpec
 from tests.probe.models import CLASSES, compiled, normalized, plain, setting, trial_of, watch
@@ -85,6 +85,16 @@ def test_a_run_is_recorded_step_by_step_and_layer_by_layer(healthy: Trial) -> No
     assert list(run.start.dead_fraction) == ["relu1", "relu2"]
     assert run.start.training_loss == run.loss[0]
     assert run.start.activation_rms["norm1"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_network_without_batch_statistics_is_judged_on_every_unseen_sample(plainly: Trial) -> None:
+    run = plainly.run(setting(steps=6, extend=False), watch())
+
+    unseen = [plainly.targets.task(run.seed).batch(plainly.plan.batch, run.input_scale, EVALUATION + i)
+              for i in range(EVALUATION_BATCHES)]  # fmt: skip
+    judged = [float(plainly.compiled.infer(batch)["judged"][0]) for batch in unseen]
+    assert run.normalized_loss == pytest.approx(np.mean(judged), rel=1e-5)
+    assert np.ptp(judged) > 0
 
 
 def test_adams_first_steps_move_every_weight_by_about_the_rate(healthy: Trial) -> None:
