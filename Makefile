@@ -12,8 +12,8 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check format docs new-rule clean
-.PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-healthy bench-input-scale bench-latency
-.PHONY: bench-load bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
+.PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-healthy bench-hostile bench-input-scale
+.PHONY: bench-latency bench-load bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ bench-rules: setup ## how often each rule fires on healthy models, and finds its
 
 bench-fuzz: setup ## damaged files by the ten thousand: only declared errors may come out (resumes; an hour)
 	$(RUN) python -m benchmarks.fuzz --resume
+
+bench-hostile: setup ## hostile and broken files in the sandbox: breaches, worst seconds and memory (a minute)
+	$(RUN) python -m benchmarks.hostile --write
 
 new-rule: setup ## the skeleton of a rule: make new-rule ID=narrow-waist GROUP=architecture
 	$(RUN) python -m scripts.new_rule $(ID) $(or $(GROUP),architecture)

@@ -238,7 +238,7 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="keep what the last run finished")
     chosen = parser.parse_args()
     kept: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if chosen.resume and RESULT.exists() else {}
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     for original in originals():
         for kind, make in KINDS.items():
