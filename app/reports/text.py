@@ -78,7 +78,7 @@ def _curves(report: Report) -> list[str]:
 
 
 def _finding(finding: FindingReport, ignored: Sequence[str]) -> list[str]:
-    """A finding; of a note that is a mere suspicion what it says, not the figures behind it."""
+    """A finding; of a note that was not confirmed what it says, not the figures behind it."""
     state = "ignored" if finding.rule in ignored else words.STATUSES[finding.status].label.lower()
     severity = words.SEVERITIES[finding.severity].label
     lines = [
@@ -87,7 +87,7 @@ def _finding(finding: FindingReport, ignored: Sequence[str]) -> list[str]:
         *_wrapped(finding.title, 2),
         *_wrapped(finding.explanation, 2),
     ]
-    if finding.severity != "info" or finding.status != "suspected":
+    if finding.severity != "info" or finding.status == "confirmed":
         lines += _behind(finding)
     advice = evidence.advice(finding)
     return [*lines, *(_wrapped(advice, 10, "  to do:  ") if advice else [])]
