@@ -208,14 +208,19 @@ class ProbeSession:
         )  # fmt: skip
         for scale in self.scales.tried:
             label = "as it is, on " + ("token ids" if without_scale(self.plan.feeds) else IN_WORDS[scale])
-            self._run(replace(base, label=label, scale=scale, patient=not self._runs))
+            self._run(self._asked_alike(replace(base, label=label, scale=scale, patient=not self._runs)))
         first = self._runs[0]
         if self.weights == "saved":
-            self._run(replace(base, label="with fresh weights", weights="fresh"))
+            self._run(self._asked_alike(replace(base, label="with fresh weights", weights="fresh")))
         if first.verdict == "learnt":
             self._confirm(base)
             return
         self._excuse(base, first)
+
+    def _asked_alike(self, setting: Setting) -> Setting:
+        """The run with as many steps as the first one took to learn, so that their ends can be compared."""
+        taken = len(self._runs[0].loss) if self._runs and self._runs[0].verdict == "learnt" else 0
+        return replace(setting, steps=taken, extend=False) if taken > setting.steps else setting
 
     def _confirm(self, base: Setting) -> None:
         """More random starts while the model has learnt only late, or on one scale or in one run only.

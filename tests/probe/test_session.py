@@ -18,6 +18,7 @@ from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.runner import Setting
 from analyzers.probe.session import ProbeSession
 from analyzers.progress import Progress, silent
+from analyzers.report import RunVerdict
 from analyzers.spec import ModelSpec, ObjectSpec
 from tests.probe.graphs import chain, classifier, training
 from tests.probe.models import CLASSES, GIGABYTE, compiled, normalized, patient_session, plain, setting
@@ -209,6 +210,23 @@ def test_more_starts_get_as_many_steps_as_the_longest_and_no_more() -> None:
     late(first)
     session._confirm(first)
     assert [len(run.loss) for run in session._runs] == [3 * session.plan.steps] * 3
+
+
+@pytest.mark.parametrize(("first", "steps"), [("learnt", 3), ("slow", 1), ("stuck", 1)])
+def test_another_scale_is_asked_as_long_as_the_first_took_to_learn(first: RunVerdict, steps: int) -> None:
+    session = _session(classifier(4, "softmax", training()))
+    asked: list[Setting] = []
+
+    def late(setting: Setting) -> Run:
+        asked.append(setting)
+        session._runs.append(run(first, loss=(1.0,) * 3 * session.plan.steps))
+        return session._runs[-1]
+
+    session._run = late  # type: ignore[method-assign] # a model that needs all that its first run may take
+    session._examine()
+    assert [one.scale for one in asked[:2]] == ["standardized", "raw"]
+    assert [one.steps for one in asked[:2]] == [session.plan.steps, steps * session.plan.steps]
+    assert asked[1].extend is (steps == 1)
 
 
 def test_a_rate_above_all_its_optimizer_is_used_with_has_to_last() -> None:
