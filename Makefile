@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format docs new-rule clean
+.PHONY: help setup demo serve test check format docs fuzz new-rule clean
 .PHONY: bench bench-agreement bench-control bench-determinism bench-fuzz bench-healthy bench-hostile bench-input-scale
 .PHONY: bench-latency bench-load bench-reading bench-recovery bench-rules bench-rules-cost bench-variability
 
@@ -53,7 +53,7 @@ docs: setup ## write the generated pages under docs/
 	$(RUN) python scripts/generate_docs.py
 	$(RUN) python -m app.settings > docs/settings.md
 
-bench: setup ## founding cases and keras.applications: verdict, fix, seconds, memory (resumes; hours)
+bench: setup ## founding cases and keras.applications: verdict, fix, seconds, memory (resumes; an hour)
 	$(RUN) python -m benchmarks.cases --resume --write
 
 bench-agreement: setup ## verdicts against training for real, on every kind of task (resumes; an hour)
@@ -91,6 +91,8 @@ bench-recovery: setup ## seconds until a job runs again after kill -9 of its chi
 
 bench-rules: setup ## how often each rule fires on healthy models, and finds its own planted fault
 	$(RUN) python -m benchmarks.rules --write
+
+fuzz: bench-fuzz ## another name for bench-fuzz
 
 bench-fuzz: setup ## damaged files by the ten thousand: only declared errors may come out (resumes; an hour)
 	$(RUN) python -m benchmarks.fuzz --resume
