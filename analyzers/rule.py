@@ -91,8 +91,9 @@ class Finding:
     ``severity`` is that of a confirmed or certain finding; the diagnosis lowers it by one step while
     the finding is only suspected.  ``certain`` marks a proof that needs no probe (NaN weights): such a
     finding is confirmed at once.  ``recorded`` marks one that the real run's traces in the file bear out:
-    it is confirmed where no probe was run, which would know better.  ``evidence`` holds plain JSON
-    numbers and texts.
+    it is confirmed where no probe was run, which would know better.  ``despite_learning`` marks one that
+    a model's learning does not refute, since it says that what is minimised is not what is meant.
+    ``evidence`` holds plain JSON numbers and texts.
     """
 
     rule: str
@@ -104,6 +105,7 @@ class Finding:
     fix: str
     certain: bool = False
     recorded: bool = False
+    despite_learning: bool = False
     confidence: float = 0.5
     status: Status = "suspected"
     references: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ class Rule(ABC):
         title: str | None = None,
         certain: bool = False,
         recorded: bool = False,
+        despite_learning: bool = False,
         confidence: float = 0.5,
     ) -> Finding:
         """A finding of this rule."""
@@ -164,6 +167,7 @@ class Rule(ABC):
             fix=fix,
             certain=certain,
             recorded=recorded,
+            despite_learning=despite_learning,
             confidence=confidence,
             references=self.references,
         )

@@ -46,8 +46,8 @@ def weigh(
     A certain finding is confirmed as it stands, and one that the real run recorded where no probe was run.
     Another is confirmed when one of its specific interventions cured alone, or belongs to the smallest cure,
     *and* a quantity that the intervention names moved as predicted; refuted when its specific interventions
-    were run and did not cure, or when the model learnt although it has the trait; else it stays suspected, a
-    step less severe.
+    were run and did not cure, or when the model learnt although it has the trait, unless it is one that stands
+    despite that; else it stays suspected, a step less severe.
     """
     weighed = [_weigh(finding, evidence, search) for finding in findings]
     return tuple(sorted(weighed, key=_importance))
@@ -80,7 +80,7 @@ def _status(finding: Finding, evidence: ProbeEvidence, search: SearchResult | No
         by_scale = _by_scale(evidence)
         if by_scale is not None:
             return by_scale
-    elif _always_learns(evidence):
+    elif _always_learns(evidence) and not finding.despite_learning:
         return "refuted"
     attempts = [] if search is None else search.attempts
     tried = [a for a in attempts if len(a.ids) == 1 and a.ids[0] in specific]
@@ -89,7 +89,8 @@ def _status(finding: Finding, evidence: ProbeEvidence, search: SearchResult | No
     failing = failing_run(evidence)
     if any(a.cured and _as_predicted(a, specific, failing) for a in decisive):
         return "confirmed"
-    return "refuted" if tried and all(a.run.verdict in _FAILED for a in decisive) else "suspected"
+    failed = tried and all(a.run.verdict in _FAILED for a in decisive)
+    return "refuted" if failed and not finding.despite_learning else "suspected"
 
 
 def _always_learns(evidence: ProbeEvidence) -> bool:

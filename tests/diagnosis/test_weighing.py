@@ -12,7 +12,7 @@ from analyzers.probe.evidence import InputScale, ProbeEvidence, Run
 from analyzers.report import RunVerdict
 from analyzers.rule import Finding
 from tests.diagnosis.factory import attempt, finding, search
-from tests.rules.probe.factory import LAYERS, evidence, learnt, run
+from tests.rules.probe.factory import LAYERS, evidence, learnt, run, snapshot
 
 RATE = finding("learning-rate-too-high")
 SCALE = finding("missing-input-normalization", "warning")
@@ -67,6 +67,19 @@ def test_a_specific_change_within_the_smallest_cure_confirms() -> None:
 def test_a_specific_change_that_did_not_cure_refutes() -> None:
     weighed = _one(RATE, STUCK, search(attempt("lower-learning-rate", made=_updates(0.03))))
     assert (weighed.status, weighed.confidence) == ("refuted", REFUTED_CONFIDENCE)
+
+
+def test_what_is_wrong_despite_learning_stays_a_warning_and_is_confirmed_by_its_cure() -> None:
+    loss = finding("output-loss-mismatch", despite_learning=True)
+    assert _one(loss, evidence(learnt())).status == "suspected"
+    assert _one(loss, evidence(learnt())).severity == "warning"
+    assert _one(replace(loss, despite_learning=False), evidence(learnt())).status == "refuted"
+    failed = search(attempt("fix-loss", made=run()))
+    assert _one(loss, evidence(run()), failed).status == "suspected"
+    assert _one(replace(loss, despite_learning=False), evidence(run()), failed).status == "refuted"
+    cure = learnt(end=snapshot(output_spread=50.0))
+    cured = search(attempt("fix-loss", made=cure))
+    assert _one(loss, evidence(run()), cured).status == "confirmed"
 
 
 def test_another_cure_settles_nothing() -> None:

@@ -20,11 +20,15 @@ PAIR_OF_CLASSES: Final = 2
 
 @dataclass(frozen=True)
 class Mismatch:
-    """What a pairing does, and what suits instead."""
+    """What a pairing does, and what suits instead.
+
+    ``despite_learning``: it is wrong even where a model learns with it (`analyzers.rule.Finding`).
+    """
 
     severity: Severity
     effect: str
     fix: str
+    despite_learning: bool = False
 
 
 _NOT_PROBABILITIES: Final = (
@@ -62,8 +66,9 @@ def _each(
 
 MISMATCHES: Final[Mapping[tuple[Family, bool, str], Mismatch]] = {
     **_each(("categorical", "sparse"), False, _UNSQUASHED,
-            Mismatch("error", _NOT_PROBABILITIES, _SOFTMAX_OR_LOGITS)),
-    **_each(("binary",), False, _UNSQUASHED, Mismatch("error", _NOT_PROBABILITIES, _SIGMOID_OR_LOGITS)),
+            Mismatch("error", _NOT_PROBABILITIES, _SOFTMAX_OR_LOGITS, despite_learning=True)),
+    **_each(("binary",), False, _UNSQUASHED,
+            Mismatch("error", _NOT_PROBABILITIES, _SIGMOID_OR_LOGITS, despite_learning=True)),
     **_each(("divergence",), False, _UNSQUASHED,
             Mismatch("warning", _NOT_PROBABILITIES, 'Give {layer} activation="softmax".')),
     **_each(("categorical", "sparse", "binary"), True, ("softmax", "sigmoid", "hard_sigmoid"),
@@ -121,7 +126,9 @@ class OutputLossMismatch(Rule):
 
     How sure we are:
         These are pairings that cannot work or can work badly; some train all the same, so the probe
-        decides with the file's own loss.
+        decides with the file's own loss. Values that are no probabilities under a loss that takes their
+        logarithm stay a warning even where the probe's easy task was learnt: what is minimised there is
+        not the cross-entropy.
 
     Known limitations:
         Custom losses are not judged. On TensorFlow, Keras replaces a softmax directly in front of the
@@ -180,6 +187,7 @@ class OutputLossMismatch(Rule):
             explanation=f"{row['layer']} ends in {row['activation']}, and its loss {_loss_text(row)} "
             f"expects something else: {mismatch.effect}.",
             fix=mismatch.fix.format(layer=row["layer"]),
+            despite_learning=mismatch.despite_learning,
             confidence=CONFIDENCE[severity],
         )
 
