@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import h5py
 import ml_dtypes
@@ -61,10 +61,9 @@ class Window:
     def readinto(self, buffer: memoryview) -> int:
         """Fill ``buffer`` as far as the window reaches."""
         wanted = min(len(buffer), max(0, self._size - self._position))
-        data = os.pread(self._fd, wanted, self._start + self._position)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        count = os.preadv(self._fd, (buffer[:wanted],), self._start + self._position)
+        self._position += count
+        return count
 
     def read(self, size: int = -1) -> bytes:
         """At most ``size`` bytes."""
@@ -123,11 +122,10 @@ class Tree:
             path, group, depth = stack.pop()
             if depth > MAX_DEPTH:
                 raise InputError("too-many-objects", f"HDF5 groups nested deeper than {MAX_DEPTH}")
-            for name in group:
+            for link in _links(group, MAX_OBJECTS - count):
                 count += 1
-                if count > MAX_OBJECTS:
-                    raise InputError("too-many-objects", f"more than {MAX_OBJECTS} HDF5 objects")
-                child, address, member = _open_hard(group, name, path)
+                child, member = _open_hard(group, link, path)
+                address = link.address
                 if address in seen:
                     raise InputError("unsafe-file", f"HDF5 object {shown(child)} is linked twice")
                 seen.add(address)
@@ -145,25 +143,18 @@ class Tree:
 
     def _checked(self, path: str, dataset: Any) -> Dataset:
         """The array behind an HDF5 dataset, refused unless it is plain and its bytes are in the file."""
-        plist = dataset.get_create_plist()
-        layout = plist.get_layout()
-        filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
-        if plist.get_external_count() or layout not in _LAYOUTS or filters - _FILTERS:
-            raise InputError(
-                "unsafe-file", f"array {shown(path)} is stored outside the file or in a foreign way"
-            )
+        offset = dataset.get_offset()
+        if offset is None:  # else it lies in one piece in the file itself, which leaves nothing to look for
+            _check_layout(dataset.get_create_plist(), path)
         space = dataset.get_space()
-        if (
-            space.get_simple_extent_type() != h5py.h5s.SIMPLE
-            and space.get_simple_extent_type() != h5py.h5s.SCALAR
-        ):
+        if space.get_simple_extent_type() not in (h5py.h5s.SIMPLE, h5py.h5s.SCALAR):
             raise InputError("unsafe-file", f"array {shown(path)} has no shape")
-        dtype = _dtype(dataset, path)
-        shape = tuple(int(n) for n in dataset.shape)
-        contiguous = layout == h5py.h5d.CONTIGUOUS
-        found = Dataset(path, shape, dtype, dataset.get_offset() if contiguous else None)
+        dtype = _dtype(dataset.get_type(), path)
+        shape = tuple(int(n) for n in space.get_simple_extent_dims())
+        found = Dataset(path, shape, dtype, offset)
         stored = dataset.get_storage_size()
-        if found.nbytes > MAX_CHUNK_RATIO * max(stored, 1) or (contiguous and stored < found.nbytes):
+        whole_there = offset is None or stored >= found.nbytes
+        if found.nbytes > MAX_CHUNK_RATIO * max(stored, 1) or not whole_there:
             raise InputError("corrupt-file", f"array {shown(path)} declares more than it stores")
         if found.offset is not None and found.nbytes and found.offset + found.nbytes > self._size:
             raise InputError("truncated-file", f"array {shown(path)} ends beyond the file")
@@ -230,25 +221,54 @@ class Tree:
 _LAYOUTS: Final = frozenset({h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED, h5py.h5d.COMPACT})
 
 
-def _open_hard(group: Any, name: bytes, parent: str) -> tuple[str, int, Any]:
-    """Path, address and identifier of a member that is hard-linked."""
-    text = name.decode("utf-8", "replace")
+def _check_layout(plist: Any, path: str) -> None:
+    """Refuse an array that is stored outside the file, or packed by what Keras does not use."""
+    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+    if plist.get_external_count() or plist.get_layout() not in _LAYOUTS or filters - _FILTERS:
+        raise InputError("unsafe-file", f"array {shown(path)} is stored outside the file or in a foreign way")
+
+
+class _Link(NamedTuple):
+    """A member of a group: its name, the kind of link, and where a hard one leads."""
+
+    name: bytes
+    kind: int
+    address: int
+
+
+def _links(group: Any, most: int) -> list[_Link]:
+    """Every member of a group, by name.
+
+    Raises:
+        InputError: ``too-many-objects`` where there are more than ``most``.
+    """
+    found: list[_Link] = []
+
+    def note(name: bytes, info: Any) -> bool | None:
+        found.append(_Link(name, int(info.type), int(info.u)))  # h5py uses one ``info`` for all of them
+        return True if len(found) > most else None
+
+    group.links.iterate(note, info=True)
+    if len(found) > most:
+        raise InputError("too-many-objects", f"more than {MAX_OBJECTS} HDF5 objects")
+    return found
+
+
+def _open_hard(group: Any, link: _Link, parent: str) -> tuple[str, Any]:
+    """Path and identifier of a member that is hard-linked."""
+    text = link.name.decode("utf-8", "replace")
     child = f"{parent}/{text}" if parent else text
-    link = group.links.get_info(name)
-    if link.type != h5py.h5l.TYPE_HARD:
+    if link.kind != h5py.h5l.TYPE_HARD:
         raise InputError("unsafe-file", f"HDF5 link {shown(child)} is not a hard link")
-    member = h5py.h5o.open(group, name)
-    info = h5py.h5o.get_info(member)
-    return child, int(info.addr), member
+    return child, h5py.h5o.open(group, link.name)
 
 
-def _dtype(dataset: Any, path: str) -> np.dtype[Any]:
-    kind = dataset.get_type()
+def _dtype(kind: Any, path: str) -> np.dtype[Any]:
     if kind.get_class() == h5py.h5t.OPAQUE and kind.get_size() == 2:
         return _BFLOAT16
     if kind.get_class() not in (h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.ENUM):
         raise InputError("unsafe-file", f"array {shown(path)} does not hold numbers")
-    dtype: np.dtype[Any] = np.dtype(dataset.dtype)
+    dtype: np.dtype[Any] = np.dtype(kind.dtype)
     if dtype.itemsize not in _KINDS.get(dtype.kind, ()):
         raise InputError("unsafe-file", f"array {shown(path)} does not hold numbers")
     return dtype
