@@ -29,9 +29,9 @@ SHIFTED: Final = 0.5
 
 
 def _distance(values: Mapping[str, float]) -> float:
-    """Largest distance of a layer's figure from 1, in decades."""
-    positive = [value for value in values.values() if value > 0 and math.isfinite(value)]
-    return max((abs(math.log10(value)) for value in positive), default=0.0)
+    """Largest distance of a layer's figure from 1, in decades; infinite where one is zero."""
+    finite = [value for value in values.values() if math.isfinite(value)]
+    return max((abs(math.log10(value)) if value > 0 else math.inf for value in finite), default=0.0)
 
 
 def _common(run: Run, other: Run) -> Mapping[str, float]:

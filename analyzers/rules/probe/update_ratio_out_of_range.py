@@ -43,8 +43,9 @@ class UpdateRatioOutOfRange(Rule):
         ```
 
     How sure we are:
-        The steps were measured. That they are the reason is shown only by a run at another rate, so it
-        is information that the rules on learning rates use, and nothing is said of a model that learnt.
+        The steps were measured. That they are the reason is shown only by a run at another rate: where the
+        model is stuck and learns at a higher one, with nothing else changed, it is an error. Else it is
+        information that the rules on learning rates use, and nothing is said of a model that learnt.
 
     Known limitations:
         Weights behind a normalisation have no scale of their own: large steps make them grow until the
@@ -83,11 +84,15 @@ class UpdateRatioOutOfRange(Rule):
             float(np.median([row["update_ratio"] for row in layers.values()])),
             "update norm over weight norm",
             layers,
-            {"verdict": evidence.outcome, "conditions": conditions(run)},
+            {
+                "verdict": evidence.outcome,
+                "conditions": conditions(run),
+                "learns_at": evidence.faster.learning_rate if evidence.faster is not None else None,
+            },
         )
 
     def judge(self, measurement: Measurement) -> Sequence[Finding]:
-        """Information where the median layer's steps are out of range, in a run that did not learn."""
+        """Told where the median layer's steps are out of range, in a run that did not learn."""
         ratio = measurement.value
         if measurement.details["verdict"] not in UNLEARNT or LOWEST <= ratio <= HIGHEST:
             return ()
@@ -99,16 +104,34 @@ class UpdateRatioOutOfRange(Rule):
             if small
             else "a handful of steps leaves nothing of what the weights were"
         )
+        explanation = (
+            f"In the run ({measurement.details['conditions']}) a step changes the middle layer's "
+            f"weights by {number(ratio)} of their norm: {told}."
+        )
+        evidence = {"update_ratio": ratio, "decades": math.log10(ratio), "by_layer": ratios}
+        higher = measurement.details["learns_at"]
+        if small and higher is not None and measurement.details["verdict"] == "stuck":
+            return (
+                self.finding(
+                    "error",
+                    title="Learning rate too low for these weights",
+                    layers=outside,
+                    evidence=evidence | {"learns_at": higher},
+                    explanation=f"{explanation} At a rate of {number(higher)}, with nothing else changed, the "
+                    "model learns.",
+                    fix=f"Start from a learning rate of {number(higher)}.",
+                    certain=True,
+                    confidence=0.95,
+                ),
+            )
         return (
             self.finding(
                 "info",
                 layers=outside,
-                evidence={"update_ratio": ratio, "decades": math.log10(ratio), "by_layer": ratios},
-                explanation=f"In the run ({measurement.details['conditions']}) a step changes the middle layer's "
-                f"weights by {number(ratio)} of their norm: {told}.",
-                fix="Raise the learning rate until a step is about a thousandth of the weights."
-                if small
-                else "Lower the learning rate until a step is about a thousandth of the weights.",
+                evidence=evidence,
+                explanation=explanation,
+                fix=f"{'Raise' if small else 'Lower'} the learning rate until a step is about a thousandth of the "
+                "weights.",
                 certain=True,
                 confidence=0.6,
             ),

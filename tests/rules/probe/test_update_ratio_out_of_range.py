@@ -24,6 +24,17 @@ def test_steps_far_too_small(verdict: str) -> None:
     assert "Raise" in finding.fix
 
 
+def test_a_stuck_model_that_learns_at_a_higher_rate_has_one_that_is_too_low() -> None:
+    stuck, far = run(update_ratios=TINY), learnt(learning_rate=1.0)
+    (finding,) = findings(RULE, evidence(stuck, far))
+    assert (finding.severity, finding.evidence["learns_at"]) == ("error", 1.0)
+    assert "learning rate of 1." in finding.fix
+    (slow,) = findings(RULE, evidence(stuck, learnt(learning_rate=1e-2)))  # within reach: slow, not stuck
+    assert slow.severity == "info"
+    (large,) = findings(RULE, evidence(run(update_ratios=HUGE), far))
+    assert large.severity == "info"
+
+
 def test_steps_far_too_large() -> None:
     (finding,) = findings(RULE, evidence(run("diverged", update_ratios=HUGE)))
     assert finding.layers == ("d0", "d1", "head")
