@@ -27,11 +27,18 @@ class BlobsAwayError(Exception):
 
 
 class Incoming:
-    """A file that is being received: written and hashed as it comes, discarded unless it is kept."""
+    """A file that is being received: written and hashed as it comes, discarded unless it is kept.
+
+    Attributes:
+        path: where it lies until it is kept.
+        size_bytes: of what was written so far.
+        there: a file of this hash is kept already, and whole.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size_bytes = 0
+        self.there = False
         self._hash = hashlib.sha256()
         self._file = path.open("xb", buffering=0)
 
@@ -192,15 +199,22 @@ class BlobFolder(Blobs):
         return self.root / sha256[:2] / sha256
 
     def stage(self, incoming: Incoming) -> None:
-        """Wait until what was written is on the disk."""
-        incoming.sync()
+        """Look whether it is there already, else wait until what was written is on the disk."""
+        incoming.there = self.intact(incoming.sha256)
+        if not incoming.there:
+            incoming.sync()
 
     def keep(self, incoming: Incoming) -> None:
-        """Move it into place."""
+        """Move it into place.
+
+        One that is there already stays: a child that reads it may open this very file and no other.
+        """
         target = self.path(incoming.sha256)
         target.parent.mkdir(exist_ok=True, mode=0o700)
-        if target.exists() and not incoming.path.exists():
-            return  # moved already, by a transaction that could not be committed and is tried again
+        moved = not incoming.path.exists()  # by a transaction that could not be committed and is tried again
+        if target.exists() and (moved or incoming.there or self.intact(incoming.sha256)):
+            os.utime(target)
+            return
         incoming.sync()
         incoming.path.replace(target)
         _sync_folder(target.parent)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from app.jobs.states import LeaseLostError
 from app.reports import render
 from app.settings import Settings
 from app.store import Store, open_store, tallies
-from app.store.blobs import Blobs
+from app.store.blobs import BlobFolder, Blobs
 from app.store.buckets import BlobBucket
 from app.store.jobs import Bounds, Cursor, Filters, Submission
 from app.store.leases import Lease
@@ -477,6 +479,32 @@ def test_a_damaged_file_is_noticed(store: Store) -> None:
     overwrite(store.blobs, job.sha256, b"rotten")
     assert not store.blobs.intact(job.sha256)
     assert not store.blobs.intact("0" * 64)
+
+
+@pytest.mark.parametrize("staged_first", [True, False])
+def test_a_file_that_is_there_stays_where_it_is_and_a_damaged_one_is_replaced(
+    tmp_path: Path, staged_first: bool
+) -> None:
+    """A child is let near one inode of a file: another one of the same name would be closed to it."""
+    blobs = BlobFolder(tmp_path)
+
+    def kept() -> tuple[int, bytes]:
+        with blobs.incoming() as incoming:
+            incoming.write(b"same")
+            if staged_first:
+                blobs.stage(incoming)
+            blobs.keep(incoming)
+        path = blobs.path(incoming.sha256)
+        return path.stat().st_ino, path.read_bytes()
+
+    first = kept()
+    os.utime(blobs.path(hashlib.sha256(b"same").hexdigest()), (0, 0))
+    assert list(blobs.older(3600))
+    assert kept() == first
+    assert not list(blobs.older(3600))
+    overwrite(blobs, hashlib.sha256(b"same").hexdigest(), b"rotten")
+    assert kept()[1] == b"same"
+    assert not list(blobs.receiving.iterdir())
 
 
 def test_a_file_is_lent_whole_or_not_at_all(store: Store, tmp_path: Path) -> None:
