@@ -35,7 +35,7 @@ serve: setup ## the whole service on http://127.0.0.1:8000
 	$(RUN) unstuck serve
 
 test: setup ## every test (Debian's chromium is needed for those in the browser)
-	$(RUN) pytest -n 3 --dist loadfile
+	$(RUN) pytest -n 2 --dist loadfile
 
 check: setup ## formatting, lint, types, import contract, generated pages up to date
 	$(RUN) ruff format --check .
