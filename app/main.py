@@ -12,6 +12,7 @@ from analyzers.version import VERSION
 from app import telemetry
 from app.api import catalogue, diagnoses, health, metrics, problems, signing_in
 from app.api.ascii import AsciiJSONResponse
+from app.api.following import Following
 from app.api.metrics import Metrics
 from app.api.middleware import Surroundings
 from app.api.rates import Rates
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store = store
     app.state.queue = queue
     app.state.secret = secret
+    app.state.following = Following(store.jobs)
     app.state.rates = Rates(settings)
     app.state.metrics = Metrics(store)
     problems.install(app)

@@ -1,4 +1,4 @@
-"""What routes ask for: the store, the queue and the settings of the app that serves them."""
+"""What routes ask for: the store, the queue, the settings and so on of the app that serves them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.following import Following
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store
@@ -26,6 +27,12 @@ def _queue(request: Request) -> JobQueue:
     return found
 
 
+def _following(request: Request) -> Following:
+    found: Following = request.app.state.following
+    return found
+
+
 SettingsOf = Annotated[Settings, Depends(_settings)]
 StoreOf = Annotated[Store, Depends(_store)]
 QueueOf = Annotated[JobQueue, Depends(_queue)]
+FollowingOf = Annotated[Following, Depends(_following)]

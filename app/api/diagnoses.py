@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -19,7 +18,8 @@ from app import reports
 from app.api import cursors, models, options, problems, uploads
 from app.api.access import JobOf, Reader, Writer
 from app.api.ascii import AsciiJSONResponse
-from app.api.dependencies import QueueOf, SettingsOf, StoreOf
+from app.api.dependencies import FollowingOf, QueueOf, SettingsOf, StoreOf
+from app.api.following import Following
 from app.api.negotiation import media_type, wanted
 from app.api.submission import Wanted, submit
 from app.errors import Problem, ProblemDocument
@@ -30,8 +30,6 @@ from app.store.tables import Job
 
 router = APIRouter(prefix="/v1/diagnoses", tags=["diagnoses"])
 
-_POLL_S: Final = 0.05
-_SLOW_POLL_S: Final = 0.25
 _LIST_MAX: Final = 100
 
 _CALLERS: Final = ("key-missing", "key-invalid")
@@ -91,6 +89,7 @@ async def create_diagnosis(  # noqa: PLR0917 - FastAPI passes them by name
     caller: Writer,
     store: StoreOf,
     queue: QueueOf,
+    following: FollowingOf,
     settings: SettingsOf,
     wait: Annotated[
         float, Query(ge=0, allow_inf_nan=False, description="Seconds to wait for the report.")
@@ -122,22 +121,23 @@ async def create_diagnosis(  # noqa: PLR0917 - FastAPI passes them by name
         await run_in_threadpool(queue.put, job.id, job.lane)
     location = {"Location": f"/v1/diagnoses/{job.id}"}
     if wait > 0:
-        ended = await _ended(store, job.id, min(wait, settings.wait_s))
+        ended = await _ended(store, following, job.id, min(wait, settings.wait_s))
         if ended is not None:
             return _answer(ended, location)
     accepted = models.Accepted(id=job.id, status=job.status, links=models.links(job.id))
     return AsciiJSONResponse(accepted.model_dump(), status_code=202, headers=location)
 
 
-async def _ended(store: Store, job_id: str, wait_s: float) -> Job | None:
+async def _ended(store: Store, following: Following, job_id: str, wait_s: float) -> Job | None:
     """The job once it has ended; None when that takes longer than ``wait_s`` seconds."""
-    started = time.monotonic()
-    while (waited := time.monotonic() - started) < wait_s:
-        watched = await run_in_threadpool(store.jobs.watch, job_id)
-        if watched is None or watched.status in ENDED:
-            return await run_in_threadpool(store.jobs.get, job_id)
-        await asyncio.sleep(_POLL_S if waited < 2 else _SLOW_POLL_S)
-    return None
+    try:
+        async with asyncio.timeout(wait_s):
+            watched = await following.moved(job_id, None)
+            while watched is not None and watched.status not in ENDED:
+                watched = await following.moved(job_id, watched)
+    except TimeoutError:
+        return None
+    return await run_in_threadpool(store.jobs.get, job_id)
 
 
 def _answer(job: Job, headers: dict[str, str]) -> Response:
@@ -228,15 +228,15 @@ def _report_text(job: Job) -> str:
     responses=problems.responses(*_READERS, "diagnosis-not-found", "invalid-request"),
 )
 async def get_events(
-    job: JobOf, store: StoreOf, last_event_id: Annotated[int, Header(ge=0)] = 0
+    job: JobOf, store: StoreOf, following: FollowingOf, last_event_id: Annotated[int, Header(ge=0)] = 0
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a diagnosis: `progress` events (stage, fraction, message, step, loss), then one `done` (status).
 
     Past events come first; `Last-Event-ID` skips those that were seen.
     """
-    seen = last_event_id
+    seen, watched = last_event_id, None
     while True:
-        watched = await run_in_threadpool(store.jobs.watch, job.id)
+        watched = await following.moved(job.id, watched)
         if watched is not None and watched.last_event > seen:
             for event in await run_in_threadpool(store.jobs.events, job.id, seen):
                 seen = event.number
@@ -247,7 +247,6 @@ async def get_events(
                 event="done", id=str(seen + 1), data=await run_in_threadpool(_done, store, job.id)
             )
             return
-        await asyncio.sleep(_SLOW_POLL_S)
 
 
 def _done(store: Store, job_id: str) -> models.Done:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -174,14 +174,12 @@ class JobStore:
         with self._database.read() as session:
             return session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)).all()
 
-    def watch(self, job_id: str) -> Watched | None:
-        """The job's status and the number of its newest event; None when it was erased."""
-        newest = select(func.coalesce(func.max(Event.number), 0)).where(Event.job_id == job_id)
+    def watch(self, job_ids: Collection[str]) -> dict[str, Watched]:
+        """The status and the number of the newest event of each job; those that were erased are missing."""
+        newest = select(func.coalesce(func.max(Event.number), 0)).where(Event.job_id == Job.id)
+        query = select(Job.id, Job.status, newest.correlate(Job).scalar_subquery()).where(Job.id.in_(job_ids))
         with self._database.read() as session:
-            row = session.execute(
-                select(Job.status, newest.scalar_subquery()).where(Job.id == job_id)
-            ).first()
-        return Watched(row[0], row[1]) if row else None
+            return {job_id: Watched(status, number) for job_id, status, number in session.execute(query)}
 
     def events(self, job_id: str, after: int) -> Sequence[Event]:
         """The job's events with a greater number than ``after``."""

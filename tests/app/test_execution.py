@@ -62,7 +62,7 @@ class Service:
 
     @staticmethod
     def wait_for_event(store: Store, job: Job) -> None:
-        until(lambda: (watched := store.jobs.watch(job.id)) is not None and watched.last_event > 0)
+        until(lambda: store.jobs.watch({job.id})[job.id].last_event > 0)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_erasing_a_running_job_kills_its_child(service: Service) -> None:
     thread = service.in_background(job)
     service.store.jobs.erase(job.id)
     join(thread)
-    assert service.store.jobs.watch(job.id) is None
+    assert service.store.jobs.watch({job.id}) == {}
 
 
 def test_a_worker_that_is_stopped_gives_its_job_back(service: Service) -> None:

@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.store import Store, open_store, tallies
 from app.store.blobs import BlobFolder, Blobs
 from app.store.buckets import BlobBucket
-from app.store.jobs import Bounds, Cursor, Filters, Submission
+from app.store.jobs import Bounds, Cursor, Filters, Submission, Watched
 from app.store.leases import Lease
 from app.store.requests import Idempotency
 from app.store.tables import Base, Job
@@ -186,7 +186,7 @@ def test_erasing_a_running_job_takes_its_lease(store: Store) -> None:
     store.leases.add_event(lease, {"stage": "probing"})
     store.jobs.erase(job.id)
     assert not store.leases.still_held(lease)
-    assert store.jobs.watch(job.id) is None
+    assert store.jobs.watch({job.id}) == {}
     with pytest.raises(LeaseLostError):
         store.leases.succeed(lease, REPORT, None)
     assert files(store) == []
@@ -207,9 +207,11 @@ def test_events_are_numbered_and_told_from_any_point(store: Store) -> None:
     lease = claim(store, job)
     for step in range(3):
         store.leases.add_event(lease, {"step": step})
-    watched = store.jobs.watch(job.id)
-    assert watched is not None
-    assert watched.last_event == 3
+    other = submit(store)
+    assert store.jobs.watch({job.id, other.id, "gone"}) == {
+        job.id: Watched("running", 3),
+        other.id: Watched("queued", 0),
+    }
     assert [event.data["step"] for event in store.jobs.events(job.id, after=1)] == [1, 2]
 
 
