@@ -38,7 +38,7 @@ EXAMPLE = Path(pages.__file__).parent / "static" / "examples" / "stuck-cnn.keras
 SAMPLE_S = 5.0
 LONGEST_RETRY_S = 5.0
 PROBE_BUDGET_S = "10"
-DRAIN_S = 60.0
+DRAIN_S = 600.0
 
 
 @dataclass

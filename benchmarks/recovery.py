@@ -125,9 +125,7 @@ def measured(deployment: Deployment, fault: Callable[[Deployment, ExitStack], fl
 
 def last_event(deployment: Deployment, job_id: str) -> int:
     """The number of the last event of a job."""
-    watched = deployment.store.jobs.watch(job_id)
-    assert watched is not None
-    return watched.last_event
+    return deployment.store.jobs.watch({job_id})[job_id].last_event
 
 
 def ended(deployment: Deployment) -> int:

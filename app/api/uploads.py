@@ -21,8 +21,8 @@ from app.settings import Settings
 from app.store.blobs import Incoming
 from app.store.files import storage_full
 
-_WRITE_BYTES: Final = 2**20
-"""Bytes that are collected before a thread writes and hashes them."""
+_WRITE_BYTES: Final = 2**18
+"""Bytes that are collected before a thread writes and hashes them: hundreds of uploads hold as many at once."""
 _FIELD_BYTES: Final = 2**16
 _FIELDS: Final = 50
 _FORM_SPARE_BYTES: Final = 2**20
