@@ -23,13 +23,16 @@ _PASSING: Final = DROPOUTS | RECURRENT | {
 
 def produces_masks(document: Json) -> bool:
     """Whether any layer of a config makes a mask: then operations must not become layers that hand masks on."""
-    if isinstance(document, list):
-        return any(produces_masks(item) for item in document)
-    if not isinstance(document, dict):
-        return False
-    if document.get("class_name") == "Masking" or document.get("mask_zero") is True:
-        return True
-    return any(produces_masks(value) for value in document.values())
+    parts: list[Json] = [document]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if part.get("class_name") == "Masking" or part.get("mask_zero") is True:
+                return True
+            part = list(part.values())
+        if isinstance(part, list):
+            parts.extend(inner for inner in part if isinstance(inner, dict | list))
+    return False
 
 
 def written_out(layers: tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from analyzers.spec.weights import NO_WEIGHTS, Weights
@@ -53,7 +54,7 @@ class Call:
     args: tuple[Argument, ...]
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[TensorRef, ...]:
         """Every tensor that the call consumes, in order of appearance."""
         return tuple(_tensor_refs((self.args, tuple(self.kwargs.values()))))
