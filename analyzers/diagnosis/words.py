@@ -144,6 +144,14 @@ _STATES: Final[dict[Verdict, Callable[[ModelSpec, ProbeEvidence, Judgement], str
 }
 
 
+_WANTED: Final[dict[Verdict, str]] = {
+    "conditional": "learn without that",
+    "slow": "learn faster",
+    "unstable": "learn every time",
+}
+"""What a change of the model is looked for to make it do, where that is not just to learn."""
+
+
 def _way_out(
     judgement: Judgement, findings: Sequence[Finding], search: SearchResult | None, *, cut: bool = False
 ) -> str:
@@ -158,7 +166,8 @@ def _way_out(
         return f"To watch: {_lowered(risks[0].title)}." if risks else ""
     if search is not None and search.attempts:
         tried = ", ".join(" + ".join(attempt.ids) for attempt in search.attempts)
-        return f"None of what was tried{' before the time ran out' if cut else ''} made it learn ({tried})."
+        how = _WANTED.get(judgement.verdict, "learn")
+        return f"None of what was tried{' before the time ran out' if cut else ''} made it {how} ({tried})."
     return "The time ran out before a change was tried." if cut else ""
 
 
