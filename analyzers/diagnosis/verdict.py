@@ -9,7 +9,7 @@ from typing import Final
 
 from analyzers.probe.evidence import ProbeEvidence, Run
 from analyzers.probe.judgement import LEARNT
-from analyzers.probe.scales import IN_WORDS
+from analyzers.probe.scales import IN_WORDS, UNTOUCHED
 from analyzers.report import RunVerdict, Verdict
 from analyzers.rule import Finding
 
@@ -172,9 +172,9 @@ def _higher_rate(evidence: ProbeEvidence) -> tuple[str, ...]:
 
 def _scale_conditions(learnt: Run, failed: Sequence[Run]) -> tuple[str, ...]:
     where = ", ".join(IN_WORDS[run.input_scale] for run in failed)
-    return (
-        f"It learns on {IN_WORDS[learnt.input_scale]}, not on {where}: scale the data so before they are fed.",
-    )
+    untouched = learnt.input_scale in UNTOUCHED
+    what = "feed the data as they are" if untouched else "scale the data so before they are fed"
+    return (f"It learns on {IN_WORDS[learnt.input_scale]}, not on {where}: {what}.",)
 
 
 def _seeds(learnt: int, total: int) -> str:

@@ -26,6 +26,8 @@ IN_WORDS: Final[dict[InputScale, str]] = {
     "standardized": "standardised input (mean 0, standard deviation 1)",
     "unscaled": "features in units of their own",
 }
+UNTOUCHED: Final[frozenset[InputScale]] = frozenset({"raw", "unscaled"})
+"""Scales of data that nobody has scaled."""
 
 DROWNED: Final = 20.0
 """Standard deviations of the pixels by which a shift in brightness leaves nothing of an image: it is

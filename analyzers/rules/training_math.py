@@ -181,7 +181,7 @@ def channels(shape: Shape, config: Mapping[str, Any]) -> int | None:
 
 
 def kernels(layer: LayerSpec, input_shape: Shape) -> tuple[Kernel, ...]:
-    """The kernels that the layer multiplies by, in order; empty where that cannot be told.
+    """The kernels that the layer multiplies by, in order; empty where that cannot be told, or there can be none.
 
     Args:
         layer: a weighted layer; TimeDistributed is looked through.
@@ -190,7 +190,9 @@ def kernels(layer: LayerSpec, input_shape: Shape) -> tuple[Kernel, ...]:
     inner = core(layer)
     maker = _MAKERS.get(inner.kind)
     width = channels(input_shape, inner.config)
-    return maker(inner.config, width) if maker is not None and width else ()
+    found = maker(inner.config, width) if maker is not None and width else ()
+    possible = all(min(one.connections, one.fan_in, one.fan_out, one.outputs) > 0 for one in found)
+    return found if possible else ()
 
 
 def _dense(config: Mapping[str, Any], width: int) -> tuple[Kernel, ...]:

@@ -44,6 +44,14 @@ def test_a_scale_on_which_it_fails_is_a_condition() -> None:
     )
 
 
+def test_data_that_nobody_scaled_are_not_to_be_scaled() -> None:
+    found = _judge(learnt(scale="unscaled"), run(scale="standardized"))
+    assert found.conditions == (
+        "It learns on features in units of their own, not on standardised input (mean 0, standard deviation 1): "
+        "feed the data as they are.",
+    )
+
+
 def test_a_scale_on_which_it_is_only_slower_is_no_condition() -> None:
     found = _judge(learnt(), run("slow", scale="raw"))
     assert (found.verdict, found.confidence) == ("converges", SINGLE)
