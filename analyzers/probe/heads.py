@@ -95,6 +95,11 @@ class TrainedHead:
         return 2 if self.units == 1 else min(self.units, MAX_LOCAL_CLASSES if self.axes else MAX_CLASSES)
 
     @property
+    def takes_any_number(self) -> bool:
+        """Whether it is asked for numbers whose scale neither the file nor the sender tells."""
+        return self.kind == "values" and self.link == "linear" and not self.mirrors and self.bounds is None
+
+    @property
     def narrowed(self) -> bool:
         """Whether the probe reads the used units only, as if the output had no others.
 

@@ -61,6 +61,11 @@ SPARE_RUNS: Final = 10
 """Runs' worth of steps that must be left before runs are made that only tell kinds of being stuck apart: where
 the budget is tight the sender waits for the verdict and its fix."""
 
+STANDARD_TARGETS: Final = (
+    "The numbers to predict had mean 0 and standard deviation 1: where yours are far from that, scale them, or send "
+    "target_range=LOW,HIGH to have the model tried on such targets."
+)
+
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
 
@@ -133,6 +138,8 @@ class ProbeSession:
         training = self.spec.training
         if training is None or training.optimizer is None:
             said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
+        if any(head.takes_any_number for head in self.targets.heads):
+            said.append(STANDARD_TARGETS)
         names = output_names(self.spec)
         trained = {head.index for head in self.targets.heads}
         said += [

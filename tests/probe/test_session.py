@@ -16,7 +16,7 @@ from analyzers.options import Options
 from analyzers.probe.evidence import MEMORIZED, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.runner import Setting
-from analyzers.probe.session import ProbeSession
+from analyzers.probe.session import STANDARD_TARGETS, ProbeSession
 from analyzers.progress import Progress, silent
 from analyzers.report import RunVerdict
 from analyzers.spec import ModelSpec, ObjectSpec
@@ -279,7 +279,24 @@ def test_an_output_that_is_not_trained_is_named_with_the_reason(tmp_path: Path) 
     model = keras.Model(inputs, [layers.Dense(3, name="told")(x), layers.Dense(3, name="idle")(x)])
     model.compile("adam", ["mse", None])
     session = _session(spec_of(model, tmp_path))
-    assert session.assumptions == ("Output 'idle' was not trained: the file gives it no loss.",)
+    assert session.assumptions == (
+        STANDARD_TARGETS,
+        "Output 'idle' was not trained: the file gives it no loss.",
+    )
+
+
+def test_the_scale_of_the_numbers_to_predict_is_said_unless_it_is_known(tmp_path: Path) -> None:
+    inputs = keras.Input((6,), name="table")
+    hidden = layers.Dense(8, activation="relu")(inputs)
+    spec = {
+        last: spec_of(
+            compiled(keras.Model(inputs, layers.Dense(1, activation=last)(hidden)), loss="mse"), tmp_path
+        )
+        for last in ("linear", "sigmoid")
+    }
+    assert _session(spec["linear"]).assumptions == (STANDARD_TARGETS,)
+    assert _session(spec["linear"], target_range=(0.0, 500.0)).assumptions == ()
+    assert _session(spec["sigmoid"]).assumptions == ()
 
 
 def test_broken_weights_decide_though_no_step_was_taken(tmp_path: Path) -> None:
