@@ -91,12 +91,20 @@ def _initial_loss(run: Run) -> float:
     return run.judged[0] if run.judged else 0.0
 
 
-def _output_gradient(run: Run) -> float:
-    """First gradient norm over weight norm of the last layer that learns: what the loss passes back at all."""
+def _louder(before: Run, after: Run) -> bool:
+    """Whether the loss passes more back, at the first step or at the last.
+
+    Values that are no probabilities are clipped, and the gradient is gone once all of them are.
+    """
+    return any(_output_gradient(after, step) > LOUDER * _output_gradient(before, step) for step in (0, -1))
+
+
+def _output_gradient(run: Run, step: int) -> float:
+    """Gradient norm over weight norm of the last layer that learns at a step."""
     path = next(reversed(list(run.gradient_norms)), None)
     if path is None or not run.weight_norms[path]:
         return 0.0
-    return run.gradient_norms[path][0] / run.weight_norms[path]
+    return run.gradient_norms[path][step] / run.weight_norms[path]
 
 
 def _gap(run: Run) -> float:
@@ -111,7 +119,7 @@ _MOVED: Final[Mapping[Quantity, Callable[[Run, Run], bool]]] = {
     "update_ratio": lambda before, after: abs(_median_update(after) - _median_update(before)) > SHIFTED,
     "output_spread": lambda before, after: after.end.output_spread > 10 * before.end.output_spread,
     "initial_loss": lambda before, after: _initial_loss(after) < NEARER * _initial_loss(before),
-    "output_gradient": lambda before, after: _output_gradient(after) > LOUDER * _output_gradient(before),
+    "output_gradient": _louder,
     "train_inference_gap": lambda before, after: _gap(after) < FEWER * _gap(before),
 }
 

@@ -160,7 +160,10 @@ def _way_out(
         changes = " ".join(one.summary for one in search.fix.applied)
         if proof is None:
             return f"{changes} It learnt then; the time ran out before that was proved."
-        return f"{changes} It then learnt on {proof.cured} of {len(proof.seeds)} unseen seeds."
+        words = f"{changes} It then learnt on {proof.cured} of {len(proof.seeds)} unseen seeds."
+        if proof.verified or proof.cured < len(proof.seeds):
+            return words
+        return f"{words} The unchanged model failed on {proof.original_failed} of them only, so that this is no proof."
     if judgement.verdict == "converges":
         risks = [f for f in findings if f.severity == "warning" and f.status != "refuted"]
         return f"To watch: {_lowered(risks[0].title)}." if risks else ""

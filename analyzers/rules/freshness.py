@@ -24,23 +24,26 @@ KOLMOGOROV: Final = 1.63
 (Kolmogorov's limit distribution).  Trained kernels have long tails and fail by far."""
 
 
-def freshness(graph: Graph, layer: LayerSpec) -> dict[str, Any] | None:
+def freshness(graph: Graph, layer: LayerSpec, *, tables: bool = False) -> dict[str, Any] | None:
     """How far a layer's saved kernel is from its initialiser's distribution.
 
     Args:
         graph: the model.
         layer: one of its flat layers.
+        tables: whether to look at an Embedding's table too, of which training leaves all rows as they are
+            that the data do not name.
 
     Returns:
         ``distance``, Kolmogorov's times the root of the sample's size, and ``largest_bias``; None for
         kernels of under 200 weights and initialisers that are no zero-mean noise.
     """
     tensors = graph.tensors.get(layer.path, {})
-    kernel = next((t for role, t in tensors.items() if role in _KERNELS and t.size >= LEAST_WEIGHTS), None)
+    looked_at = _KERNELS | _TABLES if tables else _KERNELS
+    kernel = next((t for role, t in tensors.items() if role in looked_at and t.size >= LEAST_WEIGHTS), None)
     config = core(layer).config
     if kernel is None or len(kernel.shape) < 2:
         return None
-    distribution = _distribution(config.get(_KERNELS[kernel.role]), kernel.shape)
+    distribution = _distribution(config.get(looked_at[kernel.role]), kernel.shape)
     if distribution is None:
         return None
     values = graph.flat.weights.load(kernel).reshape(-1)
@@ -57,6 +60,7 @@ def is_fresh(row: Mapping[str, Any], limit: float = KOLMOGOROV) -> bool:
 
 
 _KERNELS: Final = {"kernel": "kernel_initializer", "depthwise_kernel": "depthwise_initializer"}
+_TABLES: Final = {"embeddings": "embeddings_initializer"}
 
 _UNIFORM: Final = frozenset({"GlorotUniform", "HeUniform", "LecunUniform", "RandomUniform"})
 _TRUNCATED: Final = frozenset({"GlorotNormal", "HeNormal", "LecunNormal", "TruncatedNormal"})

@@ -103,8 +103,9 @@ class ExcessiveDropout(Rule):
             layers=tuple(rows),
             evidence={"layers": len(rows), "largest_rate": max(row["rate"] for row in rows.values()),
                       "largest_share_dropped": worst},
-            explanation=f"{listed(reasons)}. What is left is magnified {number(1 / max(1 - worst, 1e-6))} times, so that "
-            "the signal of a training step is mostly noise.",
+            explanation=f"{listed(reasons)}. With the "
+            f"dropout in front of it {number(100 * (1 - worst))}% of the signal is left, magnified "
+            f"{number(1 / max(1 - worst, 1e-6))} times, so that a training step sees mostly noise.",
             fix=f"Lower the rate of {listed(rows)} to 0.2-0.5, and put dropout back once the model learns.",
             confidence=confidence,
         )  # fmt: skip

@@ -71,7 +71,11 @@ class FrozenRandomLayers(Rule):
         owned = by_layer(facts.spec.weights.tensors)
         trainable = [layer.path for layer in flat.layers if layer.trainable and _learns(layer, owned)]
         frozen = [layer for layer in flat.layers if not layer.trainable and _learns(layer, owned)]
-        rows = {layer.path: row for layer in frozen if (row := freshness(facts.graph, layer)) is not None}
+        rows = {
+            layer.path: row
+            for layer in frozen
+            if (row := freshness(facts.graph, layer, tables=True)) is not None
+        }
         return Measurement(
             float(len(trainable)),
             "trainable layers",

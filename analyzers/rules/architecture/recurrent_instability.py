@@ -123,6 +123,7 @@ class RecurrentInstability(Rule):
                     "a factor at every step, so that what stands at the beginning is hardly learnt.",
                     fix=f"Use LSTM or GRU in place of {listed(long)}, or shorten the sequence.",
                     confidence=CONFIDENCE_LONG,
+                    despite_learning=True,  # the probe's sequences tell their answer at the end, too
                 )
             )
         if every_step:

@@ -19,7 +19,8 @@ class SingleUnitSoftmax(Rule):
 
     Why training suffers:
         Softmax divides by the sum over the axis. Over one unit that is x / x: the output is 1 for every
-        input and all weights, its gradient is exactly zero, and nothing in front of it can be trained.
+        input and all weights, and its gradient is exactly zero. Some backends compute a cross-entropy from the
+        scores in front of the softmax; there the loss falls, and what the model answers is 1 all the same.
 
     Bad example:
         ```python
@@ -77,8 +78,9 @@ class SingleUnitSoftmax(Rule):
                 "error",
                 layers=constant,
                 evidence={"units": 1, "constant_outputs": len(constant), "outputs": total},
-                explanation=f"{subject(constant, 'is', 'are each')} a softmax over one unit, which is 1 whatever goes in: the "
-                "gradient of everything in front of it is exactly zero.",
+                explanation=f"{subject(constant, 'is', 'are each')} a softmax over one unit, which is 1 whatever goes in. "
+                "No training changes that answer, also where a cross-entropy that is computed from the score in front "
+                "of the softmax lets the loss fall.",
                 fix=f'For a yes/no target give {listed(constant)} activation="sigmoid" and train with '
                 "binary_crossentropy; for K classes give it K units.",
                 certain=True,

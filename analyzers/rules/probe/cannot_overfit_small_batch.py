@@ -10,6 +10,7 @@ import numpy as np
 from analyzers.probe.evidence import MEMORIZED
 from analyzers.rule import Fact, Facts, Finding, Group, Measurement, NotApplicable, Rule
 from analyzers.rules.runs import WINDOW, conditions, control_failed
+from analyzers.rules.words import roughly
 
 
 class CannotOverfitSmallBatch(Rule):
@@ -84,7 +85,7 @@ class CannotOverfitSmallBatch(Rule):
                 evidence={key: details[key] for key in ("samples", "steps", "control_steps")}
                 | {"share_of_chance": measurement.value, "share_of_chance_of_control": details["control"]},
                 explanation=f"Trained on the same {details['samples']} samples {details['steps']} times "
-                f"({details['conditions']}), its loss came down to {measurement.value:.0%} of that of a constant answer; a "
+                f"({details['conditions']}), its loss {_stands(measurement.value)} that of a constant answer; a "
                 f"plain control model came to {details['control']:.0%} in {details['control_steps']}. What cannot be learnt by "
                 "heart is not for want of data.",
                 fix="Do not look at the data, the number of epochs or regularisation first: the model or its settings are at "
@@ -93,6 +94,10 @@ class CannotOverfitSmallBatch(Rule):
                 confidence=0.85,
             ),
         )  # fmt: skip
+
+
+def _stands(share: float) -> str:
+    return f"came down to {share:.0%} of" if share < 1 else f"stands at {roughly(share)} times"
 
 
 def least_of(judged: Sequence[float]) -> float:

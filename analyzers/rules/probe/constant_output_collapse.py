@@ -13,6 +13,9 @@ LOWEST_SPREAD: Final = 0.01
 """Standard deviation of the logits over inputs, relative to the logits' own size: below a hundredth the
 output is the same for every input to two digits (C5's own outputs were the same to three)."""
 
+FELL: Final = 0.5
+"""Share of the spread at the start under which it must be: steps that change next to nothing collapse nothing."""
+
 STANDARD_ERRORS: Final = 3.0
 """The information gain over the average prediction has to be within so many standard errors of zero."""
 
@@ -96,10 +99,12 @@ class ConstantOutputCollapse(Rule):
         details = measurement.details
         no_gain = max(LEAST_GAIN, STANDARD_ERRORS * details["information_gain_error"])
         constant = measurement.value < LOWEST_SPREAD and details["information_gain"] <= no_gain
-        if details["verdict"] not in FAILED or not constant:
-            return ()
         before = details["spread_at_start"]
         from_start = before < LOWEST_SPREAD
+        if not from_start and measurement.value > FELL * before:
+            return ()
+        if details["verdict"] not in FAILED or not constant:
+            return ()
         where = next(
             (
                 f" {path} lets nothing through: {row['signal_lost']}."

@@ -105,6 +105,8 @@ class InputScaleSensitivity(Rule):
 def _advice(good: InputScale, bad: InputScale) -> str:
     if good == "raw":
         return "Feed the data on the scale that the saved weights were trained on: 0-255, without scaling."
+    if good == "unscaled":
+        return "Feed the features as they are, without scaling."
     layer = FEATURES_SCALED if bad == "unscaled" else PIXELS_SCALED
     return f"Feed standardised input, or move the condition into the model: {layer}, in front."
 

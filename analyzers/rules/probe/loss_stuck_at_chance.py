@@ -108,7 +108,7 @@ class LossStuckAtChance(Rule):
                 layers=tuple(measurement.layers),
                 evidence={key: details[key] for key in ("last_loss", "chance_loss", "steps", "control_loss")}
                 | {"distance": measurement.value, "tolerance": tolerance},
-                explanation=f"After {details['steps']} steps ({details['conditions']}) the loss is "
+                explanation=f"After {details['steps']} steps ({details['conditions']}) {_what(details['classes'])} is "
                 f"{details['last_loss']:.4f}. The best constant prediction gives {details['chance_loss']:.4f}"
                 f"{_of_classes(details['classes'])}: next to nothing of the input was learnt, while a plain control model came down to "
                 f"{details['control_loss']:.4f}. {_where(measurement.layers)}",
@@ -117,6 +117,10 @@ class LossStuckAtChance(Rule):
                 confidence=0.95,
             ),
         )  # fmt: skip
+
+
+def _what(classes: int) -> str:
+    return "the cross-entropy of its answers to unseen samples" if classes else "the loss on unseen samples"
 
 
 def _of_classes(classes: int) -> str:

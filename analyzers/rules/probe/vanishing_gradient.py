@@ -115,8 +115,8 @@ class VanishingGradient(Rule):
                 evidence={"when": when, "first_layer": profile[paths[0]], "last_layer": profile[paths[-1]],
                           "relative_gradient": profile, "steps": details["steps"]},
                 explanation=_explanation(profile, when, details["conditions"]),
-                fix="Initialise with he_normal where ReLU follows, normalise between the layers, and keep a "
-                "gradient on the negative side (LeakyReLU)."
+                fix="Initialise for the activation that follows (he_normal for ReLU, glorot_uniform for tanh), normalise "
+                "between the layers, and keep a gradient on the negative side of ReLU (LeakyReLU)."
                 if when == "start" else
                 "The gradient was there at the start: lower the learning rate and standardise the input, so that the "
                 "first steps do not kill the units; LeakyReLU keeps a gradient.",
@@ -129,6 +129,8 @@ class VanishingGradient(Rule):
 def _gone(layers: Mapping[str, Mapping[str, Any]], when: str) -> bool:
     values = [float(row[when]) for row in layers.values()]
     first, last = values[0], values[-1]
+    if last < LOWEST:  # the loss itself passes nothing back; depth has no part in that
+        return False
     return first < LOWEST or (first < LOW_FIRST and first < LOWEST_RATIO * last)
 
 
