@@ -19,9 +19,15 @@ READ_ONLY: Final = "the model was read, not trained (probe=off)"
 
 
 def weights_only(spec: ModelSpec) -> str | None:
-    """What the report of a file without an architecture says first; None for one that has it."""
-    if spec.provenance is None or spec.provenance.format != "keras-weights":
+    """What the report of a file without a graph says first; None for one that has it."""
+    if spec.has_graph:
         return None
+    if spec.provenance is None or spec.provenance.format != "keras-weights":
+        return (
+            "the model is a Python subclass, whose graph is not in the file: only its settings and the names, shapes and "
+            "values of its weights could be judged; build it with the functional API and save it with "
+            "model.save('model.keras') for a diagnosis"
+        )
     return (
         "the file holds weights without an architecture (save_weights): only names, shapes and values could be "
         "judged; save the whole model with model.save('model.keras') for a diagnosis"

@@ -362,11 +362,12 @@ class Architecture:
     legacy: bool
 
 
-def _no_kernels(_: str) -> None:
-    return None
+def no_kernels(_: str) -> None:
+    """No array of any layer is known."""
+    return
 
 
-def read(document: Json, *, legacy: bool, kernels: Kernels = _no_kernels) -> Architecture:
+def read(document: Json, *, legacy: bool, kernels: Kernels = no_kernels) -> Architecture:
     """The model of a ``config.json`` or ``model_config``.
 
     Args:

@@ -1,4 +1,4 @@
-"""Files of weights without an architecture: ``save_weights`` of every Keras.
+"""Weights without a graph: ``save_weights`` of every Keras, and whole models that are a Python subclass.
 
 Layers are what the names say; roles are taken from the names, or from the number and shapes of a layer's
 arrays where they leave no choice.  There is no graph, and nothing is said about one.
@@ -18,6 +18,9 @@ from analyzers.reading.weights import NOT_WEIGHTS, Part, Stored, base_name, root
 from analyzers.spec.model import LayerSpec, ModelSpec
 
 PROBLEM: Final = "the file holds weights without an architecture: what the layer computes is not known"
+SUBCLASS: Final = (
+    "the model is a Python subclass, whose graph is not in the file: what the layer computes is not known"
+)
 KIND: Final = "Unknown"
 
 _FIRST_ROLES: Final[dict[str, str]] = {
@@ -44,16 +47,21 @@ def is_bare(tree: Tree) -> bool:
 _NUMBERED: Final = re.compile(r"(^|/)vars/\d+$")
 
 
-def read(tree: Tree) -> tuple[ModelSpec, list[Stored], str | None]:
-    """The layers that the names tell, their tensors, and why optimizer state could not be mapped."""
+def read(tree: Tree, *, problem: str = PROBLEM) -> tuple[ModelSpec, list[Stored], str | None]:
+    """The layers that the names tell, their tensors, and why optimizer state could not be mapped.
+
+    Args:
+        tree: the weights.
+        problem: why nothing is known of the layers but their weights.
+    """
     tensors = list(_named(tree, root(tree))) or list(_numbered(tree))
     state = any(path.startswith(("optimizer/", "_optimizer/")) for path in tree.datasets)
-    problem = "the file does not say which optimizer wrote its state" if state else None
+    unmapped = "the file does not say which optimizer wrote its state" if state else None
     layers = tuple(
-        LayerSpec(path.replace("/", "__"), KIND, {}, (), path=path, known=False, problem=PROBLEM)
+        LayerSpec(path.replace("/", "__"), KIND, {}, (), path=path, known=False, problem=problem)
         for path in dict.fromkeys(one.info.layer for one in tensors)
     )
-    return ModelSpec("weights", "functional", layers, (), ()), tensors, problem
+    return ModelSpec("weights", "functional", layers, (), ()), tensors, unmapped
 
 
 def _named(tree: Tree, above: str) -> Iterator[Stored]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from analyzers import container
 from analyzers.errors import InputError
 from analyzers.reading import architecture, archive, bare, hdf5, plain, slots, training, weights
+from analyzers.reading.architecture import Saved, no_kernels
+from analyzers.reading.hdf5 import Tree
 from analyzers.reading.layouts import Era
+from analyzers.reading.objects import class_name
 from analyzers.reading.plain import as_dict
+from analyzers.reading.unshaped import Kernels
+from analyzers.reading.weights import Stored
 from analyzers.spec.model import Format, Json, ModelSpec, Provenance, TrainingSpec
 
 _KERAS_3: Final = 3
@@ -61,13 +66,13 @@ def _archive(path: Path) -> Iterator[ModelSpec]:
             plain.parse(archive.document(zipped, archive.METADATA), archive.METADATA), "metadata"
         )
         version = _text(metadata.get("keras_version"))
-        read = architecture.read(config, legacy=_before_keras3(version))
-        settings = training.read(config.get("compile_config"), read.spec)
         with (
             archive.located(zipped, path, archive.WEIGHTS) as (file, start, size),
             hdf5.opened(file, start, size) as tree,
         ):
-            placed = weights.from_archive(tree, read.saved)
+            read = _graph(config, tree, legacy=_before_keras3(version))
+            settings = training.read(config.get("compile_config"), read.spec)
+            placed = read.tensors or weights.from_archive(tree, read.saved)
             state = slots.from_archive(
                 tree,
                 placed,
@@ -97,18 +102,57 @@ def _hdf5(path: Path) -> Iterator[ModelSpec]:
             yield replace(spec, weights=weights.view(tree, tensors, (), problem), provenance=provenance)
             return
         legacy = _before_keras3(version)
-        read = architecture.read(
-            plain.parse(document, "model_config"), legacy=legacy, kernels=weights.first_shapes(tree)
+        read = _graph(
+            plain.parse(document, "model_config"), tree, legacy=legacy, kernels=weights.first_shapes(tree)
         )
         compiled = tree.text("", "training_config")
         settings = training.read(plain.parse(compiled, "training_config") if compiled else None, read.spec)
         era = Era(legacy, first=(version or "1").startswith("1"), theano=backend == "theano")
-        placed = weights.from_legacy(tree, read.saved, era)
+        placed = read.tensors or weights.from_legacy(tree, read.saved, era)
         state = slots.from_legacy(tree, placed, settings.optimizer if settings else None, version)
         form: Format = "keras-legacy-hdf5" if legacy else "keras-v3-hdf5"
         provenance = Provenance(form, version, backend)
         held = weights.view(tree, placed, state.slots, state.problem)
         yield replace(read.spec, training=_with_state(settings, state), weights=held, provenance=provenance)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a config and the weights beside it say.
+
+    Attributes:
+        spec: the graph; of a Python subclass the layers that hold weights, unconnected.
+        saved: what the file calls the graph's layers.
+        legacy: whether the file is older than Keras 3.
+        tensors: of a Python subclass, as far as their names tell; of a graph they are found by its layers.
+    """
+
+    spec: ModelSpec
+    saved: tuple[Saved, ...]
+    legacy: bool
+    tensors: list[Stored]
+
+
+def _graph(document: Json, tree: Tree, *, legacy: bool, kernels: Kernels = no_kernels) -> _Read:
+    """The model that a config says; of a Python subclass, whose graph it does not say, the weights' own.
+
+    Raises:
+        InputError: ``subclassed-model`` where there are no weights either, and those of the config.
+    """
+    try:
+        read = architecture.read(document, legacy=legacy, kernels=kernels)
+    except InputError as error:
+        if error.code != "subclassed-model":
+            raise
+        item = as_dict(document, "the model's config")
+        spec, tensors, _ = bare.read(tree, problem=bare.SUBCLASS)
+        if not tensors or str(item.get("module")).startswith(
+            "keras."
+        ):  # an object of Keras's own is no subclass
+            raise
+        name = plain.short(class_name(item))
+        return _Read(replace(spec, name=name), (), legacy, tensors)
+    return _Read(read.spec, read.saved, read.legacy, [])
 
 
 def _with_state(settings: TrainingSpec | None, state: slots.OptimizerState) -> TrainingSpec | None:

@@ -156,6 +156,11 @@ class ModelSpec:
     weights: Weights = field(default=NO_WEIGHTS, compare=False, repr=False)
     provenance: Provenance | None = None
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether the file says how the layers are connected; weights alone do not, nor does a Python subclass."""
+        return bool(self.outputs)
+
     def layer(self, name: str) -> LayerSpec:
         """The layer of that name in this (sub)model.
 

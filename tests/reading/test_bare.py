@@ -90,3 +90,44 @@ def test_other_data_is_still_no_model(tmp_path: Path) -> None:
         file["images"] = np.zeros((3, 4))
     with pytest.raises(InputError, match="not a Keras model"), open_model(tmp_path / "data.h5"):
         pass
+
+
+def subclass(framework: Any) -> Any:
+    class Net(framework.Model):  # type: ignore[misc]  # the framework is a parameter
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = framework.layers.Dense(5, activation="relu", name="first")
+            self.head = framework.layers.Dense(3, activation="softmax", name="head")
+
+        def call(self, x: Any) -> Any:
+            return self.head(self.first(x))
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    made = Net()
+    made.compile(framework.optimizers.Adam(0.002), "sparse_categorical_crossentropy")
+    made.fit(np.ones((8, 4), np.float32), np.zeros(8), verbose=0)
+    return made
+
+
+@pytest.mark.parametrize(("framework", "name"), [(keras, "a.keras"), (keras, "a.h5"), (tf_keras, "a.keras")])
+def test_of_a_python_subclass_weights_settings_and_steps_are_read(
+    framework: Any, name: str, tmp_path: Path
+) -> None:
+    written = subclass(framework)
+    written.save(tmp_path / name)
+    with open_model(tmp_path / name) as spec:
+        assert not spec.has_graph
+        assert spec.name == "Net"
+        kernels = [spec.weights.load(one) for one in spec.weights.tensors if one.role == "kernel"]
+        assert spec.training is not None
+        assert spec.training.optimizer is not None
+        assert (spec.training.optimizer.kind, spec.training.steps_taken) == ("Adam", 1)
+        assert spec.training.learning_rate == pytest.approx(0.002)
+    expected = [np.asarray(one) for one in written.get_weights() if one.ndim == 2]
+    assert all(any(np.array_equal(ours, theirs) for ours in kernels) for theirs in expected)
+    report = read_and_judge(tmp_path / name, Options())
+    assert report.verdict == "inconclusive"
+    assert "Python subclass" in report.summary
+    assert not [check for check in report.checks if check.outcome == "error"]

@@ -151,7 +151,7 @@ CONFIGS: dict[str, tuple[Any, str]] = {
     "huge integer": ('{"config": ' + "9" * 6000 + "}", "invalid-config"),
     "deep": ('{"config": ' + "[" * 100_000 + "]" * 100_000 + "}", "too-many-objects"),
     "long": ('{"config": "' + "a" * (MAX_TEXT + 1) + '"}', "too-many-objects"),
-    "subclassed": ({"class_name": "MyModel", "config": {"units": 3}}, "subclassed-model"),
+    "an optimizer": ({"module": "keras.optimizers", "class_name": "SGD", "config": {}}, "subclassed-model"),
     "no layers": (sequential(), "no-layers"),
     "unbuilt": (sequential(DENSE), "unbuilt-model"),
     "same name twice": (sequential(INPUT, DENSE, DENSE), "invalid-config"),
@@ -163,6 +163,14 @@ CONFIGS: dict[str, tuple[Any, str]] = {
 def test_configs_that_cannot_be_used(name: str, tmp_path: Path) -> None:
     config, expected = CONFIGS[name]
     assert code(archive(tmp_path / "m.keras", config)) == expected
+
+
+def test_a_python_subclass_without_weights_tells_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "none.h5", "w"):
+        pass
+    config = {"class_name": "MyModel", "config": {"units": 3}}
+    made = archive(tmp_path / "m.keras", config, (tmp_path / "none.h5").read_bytes())
+    assert code(made) == "subclassed-model"
 
 
 def graph(*layers: dict[str, Any], output: str = "d") -> dict[str, Any]:

@@ -58,6 +58,8 @@ class MissingTrainingConfig(Rule):
             return NotApplicable(
                 "a file of weights has no place for training settings; the whole model, saved with model.save(), does"
             )
+        if not facts.spec.has_graph:
+            return NotApplicable("without a graph it is not known which outputs the settings are for")
         missing = _missing(facts.spec.training)
         return Measurement(float(len(missing)), "settings", {}, {"missing": missing})
 

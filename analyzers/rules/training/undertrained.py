@@ -75,8 +75,8 @@ class Undertrained(Rule):
             self.finding(
                 "info",
                 evidence={"steps_taken": steps, "trainable_parameters": parameters, "few": enough},
-                explanation=f"Only {steps} training steps were taken, for {parameters} weights: it may need nothing but "
-                "more of them.",
+                explanation=f"Only {steps} training steps were taken{f', for {parameters} weights' if parameters else ''}: it may need "
+                "nothing but more of them.",
                 fix=f"Train for some thousand steps before judging it; {enough} is the least that says anything.",
                 confidence=CONFIDENCE,
             ),

@@ -75,9 +75,9 @@ class ExplodedWeights(Rule):
     def measure(self, facts: Facts) -> Measurement | NotApplicable:
         """Size of every kernel in units of He's initialiser."""
         spec, graph = facts.spec, facts.graph
-        if spec.provenance is not None and spec.provenance.format == "keras-weights":
+        if not spec.has_graph:
             return NotApplicable(
-                "weights without an architecture do not say which kernels a normalisation follows; the whole "
+                "weights without a graph do not say which kernels a normalisation follows; the whole "
                 "model, saved with model.save(), would settle it"
             )
         memory = gradient_record(graph)

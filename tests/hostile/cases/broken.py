@@ -207,7 +207,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case("rate that is text", made(lambda: archive(
         {**sequential(INPUT, DENSE), "compile_config": {**COMPILED, "optimizer": changed(COMPILED["optimizer"], learning_rate="fast")}})),
         Served()),
-    Case("subclassed model", made(lambda: archive({"class_name": "MyModel", "config": {"units": 3}})), Refused("subclassed-model")),
+    Case("subclassed model", made(lambda: archive({"class_name": "MyModel", "config": {"units": 3}})), Static("Python subclass")),
     Case("no layers", made(lambda: archive(sequential())), Refused("no-layers")),
     Case("no layers in .h5", made(lambda: hdf5({"class_name": "Sequential", "config": []})), Refused("no-layers")),
     Case("no input", made(lambda: archive(graph(called(DENSE, "x")))), INVALID),
