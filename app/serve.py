@@ -110,6 +110,7 @@ def serve(settings: Settings, *, worker: str = WORKER) -> None:
             host=settings.host,
             port=settings.port,
             access_log=False,
+            log_config=None,
             timeout_graceful_shutdown=settings.shutdown_s,
             server_header=False,
         )

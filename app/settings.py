@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.memory import memory_bytes
+
 GIB = 2**30
+MEMORY_FLOOR = GIB // 4
+"""Least memory that one diagnosis can be given, in bytes."""
 _MEMORY_SHARE = 0.6
-"""Share of the machine's memory that one diagnosis may use where nothing is set."""
+"""Share of the memory there is that one diagnosis may use where nothing is set."""
 
 
 def default_memory_bytes() -> int:
-    """The smaller of 8 GiB and a fixed share of the machine's memory, in bytes."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(8 * GIB, int(total * _MEMORY_SHARE))
+    """The smaller of 8 GiB and a fixed share of the memory there is, in bytes; the least that may be set."""
+    return max(MEMORY_FLOOR, min(8 * GIB, int(memory_bytes() * _MEMORY_SHARE)))
 
 
 class Settings(BaseSettings):
@@ -106,9 +108,9 @@ class Settings(BaseSettings):
     )
     memory_bytes: int = Field(
         default_factory=default_memory_bytes,
-        ge=2**28,
+        ge=MEMORY_FLOOR,
         description="Memory that one diagnosis may use, in bytes; the default is the smaller of 8 GiB and "
-        "60 % of the machine's.",
+        "60 % of the machine's or, where that is lower, of the container's limit.",
     )
     reading_cpu_s: int = Field(default=20, ge=1, description="CPU seconds for reading a file.")
     reading_wall_s: float = Field(default=30.0, gt=0, description="Seconds for reading a file.")

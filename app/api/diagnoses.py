@@ -25,6 +25,7 @@ from app.api.submission import Wanted, submit
 from app.errors import Problem, ProblemDocument
 from app.jobs.states import ENDED, Status
 from app.store import Store
+from app.store.blobs import whole
 from app.store.jobs import Cursor, Filters
 from app.store.tables import Job
 
@@ -266,7 +267,9 @@ def _done(store: Store, job_id: str) -> models.Done:
             "description": "The repaired model, to be loaded by `keras.models.load_model`.",
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         },
-        **problems.responses(*_READERS, "diagnosis-not-found", "no-repaired-model", "report-not-ready"),
+        **problems.responses(
+            *_READERS, "diagnosis-not-found", "no-repaired-model", "report-not-ready", "stored-file-damaged"
+        ),
     },
 )
 def get_repaired_model(job: JobOf, store: StoreOf) -> Response:
@@ -278,10 +281,15 @@ def get_repaired_model(job: JobOf, store: StoreOf) -> Response:
     name, kind = f"repaired-{job.id}.keras", "application/octet-stream"
     path = store.blobs.local(job.repaired_sha256)
     if path is not None:
+        if not store.blobs.intact(job.repaired_sha256):
+            raise Problem("stored-file-damaged")
         return FileResponse(path, media_type=kind, filename=name)
-    size, chunks = store.blobs.read(job.repaired_sha256)
+    try:
+        size, chunks = store.blobs.read(job.repaired_sha256)
+    except FileNotFoundError as error:
+        raise Problem("stored-file-damaged") from error
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
-    return StreamingResponse(chunks, media_type=kind, headers=headers)
+    return StreamingResponse(whole(chunks, job.repaired_sha256), media_type=kind, headers=headers)
 
 
 @router.get(

@@ -50,6 +50,10 @@ _STARTING_S: Final = 60
 _PATIENCE_S: Final = 120.0
 """Seconds for which a finished job waits for a database that does not answer."""
 _RETRY_S: Final = 1.0
+_NO_ROOM_BYTES: Final = 2**24
+"""Free bytes below which a child that failed is taken to have found no room for its files."""
+_FAILED: Final = frozenset({"reading-crash", "probe-crash", "diagnosis-failed"})
+"""What a child that could not write ends as."""
 
 _log = structlog.get_logger()
 
@@ -128,7 +132,7 @@ class Executor:
         except LeaseLostError:
             raise
         except Exception as error:
-            problem = self._problem(error, job)
+            problem = self._problem(error)
             _patiently(lambda: leases.fail(lease, problem))
             return problem.code
         finally:
@@ -141,19 +145,18 @@ class Executor:
         _patiently(lambda: self.store.leases.lose(lease, problem, self.settings.attempts))
         self.queue.put(job.id, job.lane)
 
-    def _problem(self, error: Exception, job: Job) -> Problem:
-        """What a failure is called; where the file is to blame, it is looked at whether it is still the sender's."""
-        if isinstance(error, Problem):
-            damaged = error.kind == "input" and self._damaged(job.sha256)
-            return Problem("stored-file-damaged") if damaged else error
-        _log.error("executing a job failed", exc_info=error)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    def _problem(self, error: Exception) -> Problem:
+        """What a failure is called; where the disk is to blame, the file is not."""
+        if not isinstance(error, Problem):
+            _log.error("executing a job failed", exc_info=error)
+        if self._found_no_room(error):
             return Problem("storage-full", kind="internal")
-        return Problem("internal-error")
+        return error if isinstance(error, Problem) else Problem("internal-error")
 
-    def _damaged(self, sha256: str) -> bool:
-        """Whether the file is no longer what was sent; a copy was checked when it was fetched."""
-        return self.store.blobs.local(sha256) is not None and not self.store.blobs.intact(sha256)
+    def _found_no_room(self, error: Exception) -> bool:
+        if isinstance(error, Problem):
+            return error.code in _FAILED and shutil.disk_usage(self.scratch).free < _NO_ROOM_BYTES
+        return isinstance(error, OSError) and error.errno == errno.ENOSPC
 
     def _diagnose(
         self, lease: Lease, job: Job, scratch: Path, options: Options, watch: Callable[[], None]

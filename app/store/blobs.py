@@ -126,10 +126,13 @@ class Blobs(ABC):
     def lent(self, sha256: str, folder: Path, watch: Callable[[], None]) -> AbstractContextManager[Path]:
         """A local path of a file for a ``with`` block, fetched into ``folder`` where it is not one already.
 
+        Its hash is checked first.
+
         Args:
             sha256: the file.
             folder: where it may lie for the length of the block.
-            watch: called again and again while it is fetched; what it raises ends that and passes through.
+            watch: called again and again while it is fetched and checked; what it raises ends that and
+                passes through.
 
         Raises:
             FileNotFoundError: there is no such file, or it does not have its hash.
@@ -226,8 +229,7 @@ class BlobFolder(Blobs):
     def intact(self, sha256: str) -> bool:
         """Read it."""
         try:
-            with self.path(sha256).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            return hashed(self.read(sha256)[1], lambda _: None) == sha256
         except FileNotFoundError:
             return False
 
@@ -246,7 +248,8 @@ class BlobFolder(Blobs):
     def lent(self, sha256: str, folder: Path, watch: Callable[[], None]) -> Iterator[Path]:
         """The file itself."""
         path = self.path(sha256)
-        path.stat()
+        if hashed(self.read(sha256)[1], lambda _: watch()) != sha256:
+            raise FileNotFoundError(sha256)
         yield path
 
     def local(self, sha256: str) -> Path:
@@ -263,6 +266,32 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while chunk := file.read(_CHUNK):
             yield chunk
+
+
+def hashed(chunks: Iterator[bytes], take: Callable[[bytes], object]) -> str:
+    """The SHA-256 of what is handed on chunk by chunk."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+        take(chunk)
+    return digest.hexdigest()
+
+
+def whole(chunks: Iterator[bytes], sha256: str) -> Iterator[bytes]:
+    """Hand on what has this hash; of anything else the last chunk is held back.
+
+    Raises:
+        FileNotFoundError: it has another hash.
+    """
+    digest, held = hashlib.sha256(), b""
+    for chunk in chunks:
+        digest.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    if digest.hexdigest() != sha256:
+        raise FileNotFoundError(sha256)
+    yield held
 
 
 def _sync_folder(path: Path) -> None:

@@ -6,7 +6,6 @@ bytes, so sending one twice does no harm.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from app.store.blobs import Blobs, BlobsAwayError, Incoming
+from app.store.blobs import Blobs, BlobsAwayError, Incoming, hashed
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -91,7 +90,7 @@ class BlobBucket(Blobs):
         """Fetch it."""
         try:
             _, chunks = self.read(sha256)
-            return _hashed(chunks, lambda _: None) == sha256
+            return hashed(chunks, lambda _: None) == sha256
         except FileNotFoundError:
             return False
 
@@ -124,7 +123,7 @@ class BlobBucket(Blobs):
                     watch()
                     file.write(chunk)
 
-                if _hashed(self.read(sha256)[1], take) != sha256:
+                if hashed(self.read(sha256)[1], take) != sha256:
                     raise FileNotFoundError(sha256)
             yield path
         finally:
@@ -148,12 +147,3 @@ def _stream(found: obstore.GetResult) -> Iterator[bytes]:
     with _told():
         for chunk in found.stream(min_chunk_size=_CHUNK):
             yield bytes(chunk)
-
-
-def _hashed(chunks: Iterator[bytes], take: Callable[[bytes], object]) -> str:
-    """The SHA-256 of what is handed on chunk by chunk."""
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-        take(chunk)
-    return digest.hexdigest()

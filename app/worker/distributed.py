@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 import structlog
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
 from app import telemetry
 from app.jobs.lanes import LANES, Lane
@@ -45,18 +45,23 @@ def run(lane: Lane, settings: Settings) -> None:
         crew.stopping.set()
 
     worker_shutting_down.connect(stop, weak=False)
+    setup_logging.connect(_keep_logging, weak=False)
     with crew:
         app.Worker(
             pool="solo",
             queues=[queue_of(settings, lane)],
             hostname=f"{name}@%h",
-            loglevel="WARNING",
+            quiet=True,
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
             optimization="fair",
         ).start()
     store.database.close()
+
+
+def _keep_logging(**_: Any) -> None:
+    """Somebody who listens to this signal keeps Celery from setting up logging in its own way."""
 
 
 def main() -> None:

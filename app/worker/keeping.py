@@ -42,6 +42,7 @@ class KeptProcess:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", *self._command],
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,  # its log is on standard error
             env=self._environment,
             start_new_session=True,
         )

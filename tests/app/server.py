@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx2
 
@@ -86,16 +87,19 @@ def start(
     *,
     ready: bool = True,
     program: str = sys.executable,
+    log: IO[bytes] | None = None,
     **settings: object,
 ) -> Server:
-    """Start a server and wait until it answers, and until it is ready for jobs."""
+    """Start a server and wait until it answers, and until it is ready for jobs; ``log`` takes what it writes."""
     environment = {
         **os.environ,
         "UNSTUCK_DATA": str(data),
         "UNSTUCK_PORT": "0",
         **{f"UNSTUCK_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    process = subprocess.Popen([program, *command] if program else command, env=environment)
+    process = subprocess.Popen(
+        [program, *command] if program else command, env=environment, stdout=log, stderr=log
+    )
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         if process.poll() is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from app.api import sessions
@@ -108,6 +109,18 @@ def test_a_browser_signs_in_and_unsafe_requests_want_its_token(client: TestClien
     assert code(client.delete(address)) == (403, "csrf-token-invalid")
     assert client.delete("/v1/session", headers={"X-CSRF-Token": token}).status_code == 204
     assert code(client.get(address)) == (401, "key-missing")
+
+
+@pytest.mark.parametrize(("proxy", "secure"), [("10.1.2.3", True), ("192.0.2.1", False)])
+def test_the_cookie_is_secure_where_a_trusted_proxy_says_https(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, proxy: str, secure: bool
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8")
+    config = uvicorn.Config(create_app(settings), log_config=None)
+    config.load()
+    with TestClient(config.loaded_app, client=(proxy, 50000)) as client:
+        answer = client.post("/v1/session", headers=bearer(store) | {"X-Forwarded-Proto": "https"})
+        assert ("secure" in answer.headers["set-cookie"].lower()) is secure
 
 
 def test_a_session_ends_with_its_key_and_cannot_be_made_up(

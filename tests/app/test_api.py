@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.app.scripted_zygote import MAGIC, release, script
 from tests.app.server import Server
 
 LIMIT = 600_000_000
+REPAIRED = hashlib.sha256(b"repaired").hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +235,16 @@ def test_the_repaired_model_is_downloaded(client: httpx2.Client) -> None:
     downloaded = client.get(link)
     assert downloaded.content == b"repaired"
     assert ".keras" in downloaded.headers["content-disposition"]
+
+
+def test_a_damaged_repaired_model_is_not_sent(client: httpx2.Client, server: Server) -> None:
+    link = send(client, wait=WAIT_S).json()["fix"]["repaired_model"]
+    path = server.data / "blobs" / REPAIRED[:2] / REPAIRED
+    try:
+        path.write_bytes(b"Repaired")
+        assert_problem(client.get(link), 500, "stored-file-damaged")
+    finally:
+        path.write_bytes(b"repaired")
 
 
 def test_deleting_a_running_diagnosis_kills_it_and_erases_everything(

@@ -43,6 +43,16 @@ def test_services_build_stages_that_there_are_and_run_hardened() -> None:
     assert DOCKERFILE.count("USER unstuck") == 3
 
 
+def test_each_profile_is_a_service_of_its_own_and_one_is_started_by_itself() -> None:
+    services = COMPOSE["services"].values()
+    profiles = {profile for service in services for profile in service["profiles"]}
+    (default,) = re.findall(r"^COMPOSE_PROFILES=(.+)$", (ROOT / ".env").read_text(), re.MULTILINE)
+    assert default in profiles
+    for profile in profiles:
+        members = [service for service in services if profile in service["profiles"]]
+        assert sum(len(service.get("ports", [])) for service in members) == 1, profile
+
+
 def test_images_are_built_with_the_tool_that_makes_the_lock_file() -> None:
     (version,) = re.findall(r"^UV_VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert f"uv=={version} " in DOCKERFILE

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -196,12 +198,23 @@ def test_a_clock_that_jumps_ends_no_job(service: Service, monkeypatch: pytest.Mo
 
 
 def test_a_damaged_file_is_not_blamed_on_its_sender(service: Service) -> None:
-    job = service.submit(script(reading="unusable"))
+    """Not even where it could still be read: its report would tell of another file."""
+    job = service.submit(script())
     path = service.store.blobs.local(job.sha256)
     assert path is not None
     path.write_bytes(path.read_bytes() + b" ")
     service.executor.execute(job.id)
     assert code(service.store.jobs.get(job.id)) == "stored-file-damaged"
+
+
+@pytest.mark.parametrize("deed", ["crash", "fault"])
+def test_a_child_that_fails_on_a_full_disk_is_not_blamed_on_its_file(
+    service: Service, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    job = service.execute(script(probe=deed))
+    assert job.error is not None
+    assert (code(job), job.error["status"], job.error["kind"]) == ("storage-full", 507, "internal")
 
 
 def test_a_job_that_another_worker_took_is_left_alone(service: Service, tmp_path: Path) -> None:

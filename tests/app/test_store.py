@@ -23,7 +23,7 @@ from app.jobs.states import LeaseLostError
 from app.reports import render
 from app.settings import Settings
 from app.store import Store, open_store, tallies
-from app.store.blobs import BlobFolder, Blobs
+from app.store.blobs import BlobFolder, Blobs, whole
 from app.store.buckets import BlobBucket
 from app.store.jobs import Bounds, Cursor, Filters, Submission, Watched
 from app.store.leases import Lease
@@ -483,6 +483,16 @@ def test_a_damaged_file_is_noticed(store: Store) -> None:
     assert not store.blobs.intact("0" * 64)
 
 
+def test_what_has_another_hash_is_never_handed_on_as_whole() -> None:
+    sha256 = hashlib.sha256(b"abc").hexdigest()
+    assert b"".join(whole(iter([b"a", b"b", b"c"]), sha256)) == b"abc"
+    assert b"".join(whole(iter([]), hashlib.sha256().hexdigest())) == b""
+    handed: list[bytes] = []
+    with pytest.raises(FileNotFoundError):
+        handed += whole(iter([b"a", b"b", b"d"]), sha256)
+    assert b"d" not in handed
+
+
 @pytest.mark.parametrize("staged_first", [True, False])
 def test_a_file_that_is_there_stays_where_it_is_and_a_damaged_one_is_replaced(
     tmp_path: Path, staged_first: bool
@@ -514,8 +524,12 @@ def test_a_file_is_lent_whole_or_not_at_all(store: Store, tmp_path: Path) -> Non
     looks = []
     with store.blobs.lent(job.sha256, tmp_path, lambda: looks.append(1)) as path:
         assert path.read_bytes() == b"model"
+    assert looks
     assert store.blobs.intact(job.sha256)
     assert [entry for entry in tmp_path.iterdir() if entry.is_file()] == []
+    overwrite(store.blobs, job.sha256, b"rotten")
+    with pytest.raises(FileNotFoundError), store.blobs.lent(job.sha256, tmp_path, lambda: None):
+        pass
     store.jobs.erase(job.id)
     with pytest.raises(FileNotFoundError), store.blobs.lent(job.sha256, tmp_path, lambda: None):
         pass
