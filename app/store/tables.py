@@ -104,7 +104,10 @@ class ApiKey(Base):
 
 
 class IdempotentRequest(Base):
-    """A request that its sender may repeat: what it asked for, and the job that it became."""
+    """A request that its sender may repeat: what it asked for, and the job that it became.
+
+    While it is coming in, ``created_at`` is its latest sign of life.
+    """
 
     __tablename__ = "idempotent_requests"
 

@@ -27,7 +27,7 @@ from app.store.blobs import BlobFolder, Blobs
 from app.store.buckets import BlobBucket
 from app.store.jobs import Bounds, Cursor, Filters, Submission, Watched
 from app.store.leases import Lease
-from app.store.requests import Idempotency
+from app.store.requests import STALE_S, Idempotency
 from app.store.tables import Base, Job
 from tests.app.backends import DATABASES, database_url
 from tests.app.buckets import bucket_url
@@ -393,6 +393,35 @@ def test_a_request_is_begun_once_and_remembers_its_job(store: Store) -> None:
     assert store.requests.begin("k", "one") is not None
     store.requests.undo("other", "one")
     assert store.requests.begin("other", "one") is None
+
+
+class Clock:
+    """A wall clock that goes when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.time()
+        monkeypatch.setattr(time, "time", lambda: self.now)
+
+
+def test_a_request_that_gives_no_sign_of_life_is_taken_for_cut_off(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    assert store.requests.begin("k", "one") is None
+    for _ in range(3):
+        clock.now += STALE_S - 1
+        with pytest.raises(Problem, match="idempotency-in-progress"):
+            store.requests.begin("k", "one")
+        store.requests.renew("k", "one")
+    clock.now += STALE_S
+    assert store.requests.begin("k", "one") is None, "its process was killed"
+    asked = Idempotency("one", "print")
+    job = submit(store, owner="k", idempotency=asked)
+    with pytest.raises(Problem, match="idempotency-in-progress"):
+        submit(store, owner="k", idempotency=asked)  # it was not: it only came late
+    earlier = store.requests.begin("k", "one")
+    assert earlier is not None
+    assert [job.id for job in store.jobs.newest(Filters("k"), 9)] == [job.id] == [earlier.job_id]
 
 
 def test_of_many_requests_with_one_key_one_goes_on(store: Store) -> None:
