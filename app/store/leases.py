@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from analyzers.options import Options
 from analyzers.report import Report
 from app.errors import Problem
 from app.jobs import states
@@ -74,22 +73,15 @@ class LeaseStore:
         with self._database.read() as session:
             return [Waiting(job_id, lane) for job_id, lane in session.execute(query)]
 
-    def claim(self, job_id: str, worker: str, *, lease_s: float, run_s: float) -> tuple[Lease, Job] | None:
-        """Take a waiting job; None when it is gone or somebody else's.
-
-        ``run_s`` is how many seconds it may run, beside those that it asks for as its budget.
-        """
+    def claim(self, job_id: str, worker: str, *, lease_s: float) -> tuple[Lease, Job] | None:
+        """Take a waiting job; None when it is gone or somebody else's."""
         with self._database.write() as session:
             job = locked(session, job_id)
             if job is None or job.status != "queued":
                 return None
             now = time.time()
             token = secrets.token_hex(16)
-            deadline_at = now + run_s + Options.model_validate(job.options).budget_s
-            apply(
-                job,
-                states.claim(state_of(job), token=token, now=now, lease_s=lease_s, deadline_at=deadline_at),
-            )
+            apply(job, states.claim(state_of(job), token=token, now=now, lease_s=lease_s))
             job.worker = worker
             job.started_at = now
         return Lease(job_id, token), job

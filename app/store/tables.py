@@ -48,7 +48,6 @@ class Job(Base):
     lease_token: Mapped[str | None] = mapped_column(String(32))
     heartbeat_at: Mapped[float | None] = mapped_column(Double)
     lease_expires_at: Mapped[float | None] = mapped_column(Double)
-    deadline_at: Mapped[float | None] = mapped_column(Double)
     worker: Mapped[str | None] = mapped_column(String(64))
 
     started_at: Mapped[float | None] = mapped_column(Double)

@@ -67,7 +67,7 @@ def submit(store: Store, content: bytes = b"model", bounds: Bounds = BOUNDS, **a
 
 
 def claim(store: Store, job: Job, lease_s: float = 10) -> Lease:
-    claimed = store.leases.claim(job.id, "w", lease_s=lease_s, run_s=60)
+    claimed = store.leases.claim(job.id, "w", lease_s=lease_s)
     assert claimed is not None
     return claimed[0]
 
@@ -119,7 +119,7 @@ def test_the_oldest_waiting_job_comes_first(store: Store) -> None:
 def test_a_job_is_claimed_once(store: Store) -> None:
     job = submit(store)
     claim(store, job)
-    assert store.leases.claim(job.id, "other", lease_s=10, run_s=60) is None
+    assert store.leases.claim(job.id, "other", lease_s=10) is None
 
 
 def test_a_full_queue_takes_no_job_and_keeps_no_file(store: Store) -> None:
@@ -265,9 +265,7 @@ def test_of_many_workers_one_gets_a_job(store: Store) -> None:
     jobs = [submit(store, bytes([number])) for number in range(5)]
 
     def claim_all(worker: int) -> list[str]:
-        return [
-            job.id for job in jobs if store.leases.claim(job.id, str(worker), lease_s=9, run_s=9) is not None
-        ]
+        return [job.id for job in jobs if store.leases.claim(job.id, str(worker), lease_s=9) is not None]
 
     with ThreadPoolExecutor(4) as pool:
         claimed = [job_id for ids in pool.map(claim_all, range(4)) for job_id in ids]

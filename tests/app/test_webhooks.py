@@ -71,7 +71,7 @@ def end_job(store: Store, url: str, problem: Problem | None = None) -> str:
         incoming.write(b"model")
         submission = Submission("m.h5", Options(), owner="k", callback_url=url, reuse=False)
         job = store.jobs.submit(incoming, submission, Bounds(10, 10, None))
-    claimed = store.leases.claim(job.id, "w", lease_s=10, run_s=60)
+    claimed = store.leases.claim(job.id, "w", lease_s=10)
     assert claimed is not None
     if problem is None:
         store.leases.succeed(claimed[0], factory.report().model_copy(update={"id": job.id}), None)
