@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from app.jobs.attendance import Attendance
 from app.jobs.reaping import Watchman
 from app.logs import log_failure
 from app.queue import JobQueue
@@ -35,13 +36,17 @@ class Housekeeper:
         store: the jobs.
         queue: where waiting jobs are announced.
         sender: delivers webhooks.
+        attendance: of the workers, which is to be asked often.
     """
 
-    def __init__(self, settings: Settings, store: Store, queue: JobQueue, sender: Sender) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, queue: JobQueue, sender: Sender, attendance: Attendance
+    ) -> None:
         self._settings = settings
         self._store = store
         self._queue = queue
         self._sender = sender
+        self._attendance = attendance
         self._watchman = Watchman()
         self._announced: dict[
             str, tuple[float, float]
@@ -74,7 +79,8 @@ class Housekeeper:
                 log_failure("housekeeping failed", error)
 
     def tick(self) -> None:
-        """Take jobs from silent workers, announce what waits, and sweep once a minute."""
+        """Listen to the workers, take jobs from silent ones, announce what waits, and sweep once a minute."""
+        self._attendance.look()
         for sign in self._watchman.silent(self._store.leases.signs(), time.monotonic()):
             if self._store.leases.take_from_silent(sign, self._settings.attempts):
                 _log.warning("a worker fell silent", job=sign.job_id)

@@ -12,6 +12,7 @@ import pytest
 
 from analyzers.options import Options
 from analyzers.report import Report
+from app.jobs.attendance import Attendance
 from app.jobs.execution import Executor
 from app.jobs.housekeeping import Housekeeper
 from app.queue.embedded import EmbeddedQueue
@@ -200,7 +201,8 @@ def test_a_clock_that_jumps_ends_no_job(service: Service, monkeypatch: pytest.Mo
     job = service.submit(script(probe="hang"))
     thread = service.in_background(job)
     sender = Sender(settings, Secret("s" * 32))
-    housekeeper = Housekeeper(settings, service.store, service.executor.queue, sender)
+    attendance = Attendance(service.store.workers)
+    housekeeper = Housekeeper(settings, service.store, service.executor.queue, sender, attendance)
     real = time.time
     for jump_s in (7200.0, -7200.0, 0.0):
         (before,) = service.store.leases.signs()

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from analyzers.options import Options
 from app.errors import Problem
+from app.jobs.attendance import Attendance
 from app.jobs.housekeeping import Housekeeper
 from app.queue.embedded import EmbeddedQueue
 from app.secret import Secret
@@ -83,7 +84,7 @@ def end_job(store: Store, url: str, problem: Problem | None = None) -> str:
 def deliver(store: Store, settings: Settings, *, private: bool) -> None:
     chosen = settings.model_copy(update={"webhook_private": private})
     queue = EmbeddedQueue(store.leases.next_waiting)
-    Housekeeper(chosen, store, queue, Sender(chosen, SECRET)).deliver()
+    Housekeeper(chosen, store, queue, Sender(chosen, SECRET), Attendance(store.workers)).deliver()
 
 
 def test_an_end_is_told_once_and_signed(store: Store, settings: Settings, receiver: Receiver) -> None:
