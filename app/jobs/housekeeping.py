@@ -16,6 +16,7 @@ from app.logs import log_failure
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store
+from app.webhooks.courier import Courier
 from app.webhooks.sender import Sender
 
 TICK_S: Final = 1.0
@@ -45,7 +46,6 @@ class Housekeeper:
         self._settings = settings
         self._store = store
         self._queue = queue
-        self._sender = sender
         self._attendance = attendance
         self._watchman = Watchman()
         self._announced: dict[
@@ -53,9 +53,10 @@ class Housekeeper:
         ] = {}  # job -> when to announce it again, after how long
         self._swept_at = -_SWEEP_S
         self._stopping = threading.Event()
+        self._courier = Courier(store.deliveries, sender, self._stopping)
         self._threads = [
             threading.Thread(target=self._repeat, args=(step,), name=step.__name__, daemon=True)
-            for step in (self.tick, self.deliver)
+            for step in (self.tick, self._courier.deliver)
         ]
 
     def __enter__(self) -> Housekeeper:
@@ -102,12 +103,6 @@ class Housekeeper:
                 self._queue.put(job.job_id, job.lane)
                 due, pause = now + pause, 2 * pause
             self._announced[job.job_id] = due, pause
-
-    def deliver(self) -> None:
-        """Send every webhook message that is due."""
-        while not self._stopping.is_set() and (due := self._store.deliveries.claim()) is not None:
-            answer, delivered = self._sender.send(due)
-            self._store.deliveries.settle(due.id, answer, delivered=delivered)
 
     def _sweep(self) -> None:
         retention_s = self._settings.retention_days * _DAY_S

@@ -473,18 +473,22 @@ def test_many_transactions_count_at_once(store: Store) -> None:
 
 def test_a_message_is_tried_again_later_and_given_up_in_the_end(store: Store) -> None:
     succeed(store, submit(store, callback_url="https://example.com/hook"))
-    due = store.deliveries.claim()
+    due = store.deliveries.claim(())
     assert due is not None
     assert (due.url, due.job.status) == ("https://example.com/hook", "succeeded")
-    assert store.deliveries.claim() is None  # it is being sent
+    assert store.deliveries.claim(()) is None  # it is being sent
+    other = submit(store, b"other", callback_url="https://Example.COM:8443/other")
+    succeed(store, other)
+    assert store.deliveries.claim(["example.com"]) is None  # another to the same host
+    store.jobs.erase(other.id)
     for _ in range(8):
         store.deliveries.settle(due.id, "status 500", delivered=False)
     (given_up,) = store.deliveries.of_job(due.job.id)
     assert (given_up.status, given_up.attempts, given_up.answer) == ("given-up", 8, "status 500")
     succeed(store, submit(store, b"silent"))
-    assert store.deliveries.claim() is None
+    assert store.deliveries.claim(()) is None
     answered = submit(store, callback_url="https://example.com/hook")  # from the stored report
-    again = store.deliveries.claim()
+    again = store.deliveries.claim(())
     assert again is not None
     assert again.job.id == answered.id
     store.deliveries.settle(again.id, "status 204", delivered=True)
