@@ -100,6 +100,27 @@ def worker(
 
 
 @app.command()
+def migrate(
+    data: Annotated[Path | None, typer.Option(help="Folder of the service [unstuck-data].")] = None,
+) -> None:
+    """Bring the database up to date, as `serve` does when it starts."""
+    from pydantic import ValidationError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    from app.settings import Settings  # noqa: PLC0415
+    from app.store import open_store  # noqa: PLC0415
+
+    try:
+        store = open_store(Settings() if data is None else Settings(data=data))
+        store.database.migrate()
+        store.database.close()
+    except DBAPIError as error:
+        _fail(f"the database does not answer: {error.orig}", FAILED)
+    except (ValidationError, OSError) as error:
+        _fail(str(error), FAILED)
+
+
+@app.command()
 def diagnose(  # noqa: PLR0917 - typer makes a flag of each
     file: Annotated[Path, typer.Argument(help="The model, as model.save() wrote it (.keras or .h5).")],
     format: Annotated[Format | None, typer.Option(help="How to write the report [text].")] = None,  # noqa: A002
