@@ -6,9 +6,9 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from analyzers.report import Report
@@ -24,6 +24,9 @@ from app.store.database import Database
 from app.store.files import Files
 from app.store.rows import apply, locked, state_of
 from app.store.tables import Event, Job
+
+BATCH_PATIENCE_S: Final = 300.0
+"""Seconds after which a job that nobody waits for counts as one that somebody does."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,14 @@ class LeaseStore:
         self._files = files
 
     def next_waiting(self, lane: Lane) -> str | None:
-        """The job to run next: interactive ones first, then of whoever was served least lately, then the oldest."""
+        """The job to run next: first what somebody waits for or has waited long itself, then of whoever was served least lately, then the oldest."""
         other = aliased(Job)
         served_at = select(func.coalesce(func.max(other.started_at), 0)).where(other.owner == Job.owner)
+        first = or_(Job.interactive, Job.created_at <= time.time() - BATCH_PATIENCE_S)
         query = (
             select(Job.id)
             .where(Job.status == "queued", Job.lane == lane)
-            .order_by(Job.interactive.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
+            .order_by(first.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
             .limit(1)
         )
         with self._database.read() as session:

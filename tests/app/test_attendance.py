@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,27 +13,9 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import Store
 from app.worker.sandbox import Protection
+from tests.app.clocks import Clocks
 
 STRONG = Protection(landlock=7, namespaces=True, seccomp=True)
-
-
-class Clocks:
-    """This machine's clocks, and by how much the workers' wall clocks go otherwise."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.monotonic = time.monotonic()
-        self.wall = time.time()
-        monkeypatch.setattr(time, "monotonic", lambda: self.monotonic)
-        monkeypatch.setattr(time, "time", lambda: self.wall)
-
-    def go(self, seconds: float) -> None:
-        self.monotonic += seconds
-        self.wall += seconds
-
-
-@pytest.fixture
-def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    return Clocks(monkeypatch)
 
 
 @pytest.fixture

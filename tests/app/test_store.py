@@ -26,11 +26,12 @@ from app.store import Store, open_store, tallies
 from app.store.blobs import BlobFolder, Blobs
 from app.store.buckets import BlobBucket
 from app.store.jobs import Bounds, Cursor, Filters, Submission, Watched
-from app.store.leases import Lease
+from app.store.leases import BATCH_PATIENCE_S, Lease
 from app.store.requests import STALE_S, Idempotency
 from app.store.tables import Base, Job
 from tests.app.backends import DATABASES, database_url
 from tests.app.buckets import bucket_url
+from tests.app.clocks import Clocks
 from tests.reports import factory
 
 BOUNDS = Bounds(queue_size=10, owner_jobs=10, disk_bytes=None)
@@ -285,6 +286,22 @@ def test_whoever_waits_comes_before_batches(store: Store) -> None:
     assert store.leases.next_waiting("probe") == waited_for.id
 
 
+def test_a_batch_that_has_waited_long_is_not_kept_waiting_by_whoever_waits(
+    store: Store, clocks: Clocks
+) -> None:
+    batch = submit(store, b"batch")
+    for number in range(3):
+        clocks.go(BATCH_PATIENCE_S / 3 - 1)
+        waited_for = submit(store, bytes([number]), interactive=True)
+        assert store.leases.next_waiting("probe") == waited_for.id
+        succeed(store, waited_for)
+    waited_for = submit(store, b"another", interactive=True)
+    clocks.go(3)
+    assert store.leases.next_waiting("probe") == batch.id
+    succeed(store, batch)
+    assert store.leases.next_waiting("probe") == waited_for.id
+
+
 def test_keys_take_turns_however_many_jobs_they_send(store: Store) -> None:
     many = [submit(store, bytes([number]), owner="many") for number in range(3)]
     few = submit(store, b"few", owner="few")
@@ -393,25 +410,14 @@ def test_a_request_is_begun_once_and_remembers_its_job(store: Store) -> None:
     assert store.requests.begin("other", "one") is None
 
 
-class Clock:
-    """A wall clock that goes when it is told to."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = time.time()
-        monkeypatch.setattr(time, "time", lambda: self.now)
-
-
-def test_a_request_that_gives_no_sign_of_life_is_taken_for_cut_off(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock(monkeypatch)
+def test_a_request_that_gives_no_sign_of_life_is_taken_for_cut_off(store: Store, clocks: Clocks) -> None:
     assert store.requests.begin("k", "one") is None
     for _ in range(3):
-        clock.now += STALE_S - 1
+        clocks.go(STALE_S - 1)
         with pytest.raises(Problem, match="idempotency-in-progress"):
             store.requests.begin("k", "one")
         store.requests.renew("k", "one")
-    clock.now += STALE_S
+    clocks.go(STALE_S)
     assert store.requests.begin("k", "one") is None, "its process was killed"
     asked = Idempotency("one", "print")
     job = submit(store, owner="k", idempotency=asked)
