@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from app.jobs.attendance import Attendance
+from app.jobs.clock import WallClock
 from app.jobs.reaping import Watchman
 from app.logs import log_failure
 from app.queue import JobQueue
@@ -52,6 +53,7 @@ class Housekeeper:
             str, tuple[float, float]
         ] = {}  # job -> when to announce it again, after how long
         self._swept_at = -_SWEEP_S
+        self._clock = WallClock()
         self._stopping = threading.Event()
         self._courier = Courier(store.deliveries, sender, self._stopping)
         self._threads = [
@@ -89,7 +91,8 @@ class Housekeeper:
         self._announce()
         if time.monotonic() - self._swept_at >= _SWEEP_S:
             self._swept_at = time.monotonic()
-            self._sweep()
+            if self._clock.trusted():
+                self._sweep()
 
     def _announce(self) -> None:
         """Announce what was taken from a silent worker, and what has waited long: its message may be lost."""
