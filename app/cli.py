@@ -100,6 +100,27 @@ def worker(
 
 
 @app.command()
+def migrate(
+    data: Annotated[Path | None, typer.Option(help="Folder of the service [unstuck-data].")] = None,
+) -> None:
+    """Bring the database up to date, as `serve` does when it starts."""
+    from pydantic import ValidationError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    from app.settings import Settings  # noqa: PLC0415
+    from app.store import open_store  # noqa: PLC0415
+
+    try:
+        store = open_store(Settings() if data is None else Settings(data=data))
+        store.database.migrate()
+        store.database.close()
+    except DBAPIError as error:
+        _fail(f"the database does not answer: {error.orig}", FAILED)
+    except (ValidationError, OSError) as error:
+        _fail(str(error), FAILED)
+
+
+@app.command()
 def diagnose(  # noqa: PLR0917 - typer makes a flag of each
     file: Annotated[Path, typer.Argument(help="The model, as model.save() wrote it (.keras or .h5).")],
     format: Annotated[Format | None, typer.Option(help="How to write the report [text].")] = None,  # noqa: A002
@@ -133,7 +154,7 @@ def diagnose(  # noqa: PLR0917 - typer makes a flag of each
     """Diagnose a model file.
 
     Exit code: 0 fine, 1 the report's level is at or over --fail-on, 2 the file or an option cannot be
-    used, 3 internal error.  Options are also read from the [diagnose] table of ./unstuck.toml.
+    used, 3 internal error, or a server that stays too busy.  Options are also read from the [diagnose] table of ./unstuck.toml.
     """
     from analyzers.report import level  # noqa: PLC0415
     from app import reports  # noqa: PLC0415
@@ -199,7 +220,7 @@ def _diagnose(path: Path, options: Options, server: str | None, repaired: Path |
                 return client.diagnose(server, path, options, key=key, repaired=repaired, progress=progress)
             return local.diagnose(path, options, repaired=repaired, progress=progress, faulty=_show_trace)
     except Problem as problem:
-        _fail(_sentence(problem), FAILED if problem.kind == "internal" else UNUSABLE)
+        _fail(_sentence(problem), UNUSABLE if problem.blames_sender else FAILED)
     except OSError as error:
         _fail(f"{error.filename or path}: {error.strerror or error}", UNUSABLE)
     except (client.ServerError, WeakSandboxError) as error:
@@ -211,7 +232,9 @@ def _sentence(problem: Problem) -> str:
 
     fields = "".join(f" {error.field}: {error.message}." for error in problem.errors or ())
     detail = f" ({problem.detail})" if problem.detail else ""
-    return clean.prose(f"{problem.title}{detail}{fields} [{problem.code}]")
+    refused = problem.kind == "request" and not problem.blames_sender
+    whose = "the server does not take the file now, whatever is in it: " if refused else ""
+    return clean.prose(f"{whose}{problem.title}{detail}{fields} [{problem.code}]")
 
 
 def _show_trace(trace: str) -> None:

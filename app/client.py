@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,11 @@ from app.worker.messages import ProgressMessage
 
 _TIMEOUT: Final = httpx2.Timeout(30.0, read=60.0)
 _POLL_S: Final = 1.0
+_TRIES: Final = 6
+"""Times that the server is asked the same before its refusal is taken for an answer."""
+_LONGEST_WAIT_S: Final = 120.0
+"""A server that wants to be left alone for longer has refused."""
+_ERASED: Final = "diagnosis-not-found"
 
 
 class ServerError(Exception):
@@ -59,6 +66,10 @@ def diagnose(
             return report
     except (httpx2.TransportError, httpx2.InvalidURL) as error:
         raise ServerError(f"{server} cannot be reached: {error}") from error
+    except Problem as problem:
+        if problem.code != _ERASED:
+            raise
+        raise ServerError("the diagnosis was erased on the server before its report was fetched") from problem
 
 
 def _send(client: httpx2.Client, path: Path, options: Options) -> str:
@@ -67,26 +78,32 @@ def _send(client: httpx2.Client, path: Path, options: Options) -> str:
         for name, value in options.model_dump(mode="json", exclude_defaults=True).items()
         if value is not None
     }
+    once = {"Idempotency-Key": secrets.token_hex(16)}  # sent again, it makes no second job
     with path.open("rb") as file:
-        response = client.post("/v1/diagnoses", data=fields, files={"file": (path.name, file)})
-    _check(response)
-    return str(response.headers["Location"])
+
+        def post() -> AbstractContextManager[httpx2.Response]:
+            file.seek(0)
+            files = {"file": (path.name, file)}
+            return client.stream("POST", "/v1/diagnoses", data=fields, files=files, headers=once)
+
+        with _answered(post) as response:
+            return str(response.headers["Location"])
 
 
 def _follow(client: httpx2.Client, location: str, progress: Callable[[ProgressMessage], None]) -> None:
     """Pass events on until the diagnosis has ended."""
     seen = "0"
     while True:
-        try:
-            with client.stream("GET", f"{location}/events", headers={"Last-Event-ID": seen}) as response:
-                for kind, number, data in _events(response.iter_lines()):
-                    seen = number or seen
-                    if kind == "done":
-                        return
-                    progress(ProgressMessage.model_validate(data))
-        except httpx2.TransportError:
-            time.sleep(_POLL_S)  # the stream was cut; the next request tells whether the server is there
-            _check(client.get(location))
+        headers = {"Last-Event-ID": seen}
+        with suppress(httpx2.TransportError), _got(client, f"{location}/events", headers) as response:
+            for kind, number, data in _events(response.iter_lines()):
+                seen = number or seen
+                if kind == "done":
+                    return
+                progress(ProgressMessage.model_validate(data))
+        time.sleep(_POLL_S)  # the stream was cut; the next request tells whether the server is there
+        with _got(client, location):
+            pass
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -108,7 +125,8 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _report(client: httpx2.Client, location: str) -> Report:
-    document = _check(client.get(location)).json()
+    with _got(client, location) as response:
+        document = json.loads(response.read())
     if document["error"] is not None:
         raise _problem(document["error"])
     if document["report"] is None:
@@ -117,27 +135,54 @@ def _report(client: httpx2.Client, location: str) -> Report:
 
 
 def _download(client: httpx2.Client, address: str, target: Path) -> None:
-    with client.stream("GET", address) as response, target.open("wb") as file:
-        if response.is_error:
-            response.read()
-        _check(response)
+    with _got(client, address) as response, target.open("wb") as file:
         for chunk in response.iter_bytes():
             file.write(chunk)
 
 
-def _check(response: httpx2.Response) -> httpx2.Response:
-    if not response.is_error:
-        return response
+def _got(
+    client: httpx2.Client, address: str, headers: dict[str, str] | None = None
+) -> AbstractContextManager[httpx2.Response]:
+    return _answered(lambda: client.stream("GET", address, headers=headers))
+
+
+@contextmanager
+def _answered(ask: Callable[[], AbstractContextManager[httpx2.Response]]) -> Iterator[httpx2.Response]:
+    """The good answer to a request, its body still to be read; asked again when the server says when.
+
+    Raises:
+        Problem: the server refuses.
+        ServerError: so does something that is no unstuck server.
+    """
+    for left in reversed(range(_TRIES)):
+        with ask() as response:
+            if not response.is_error:
+                yield response
+                return
+            response.read()
+        wait_s = _retry_after_s(response)
+        if not left or wait_s is None or wait_s > _LONGEST_WAIT_S:
+            raise _refusal(response)
+        time.sleep(wait_s)
+
+
+def _retry_after_s(response: httpx2.Response) -> float | None:
+    """Seconds after which the server wants to be asked again; None where it does not say."""
+    said = response.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else None
+
+
+def _refusal(response: httpx2.Response) -> Exception:
     try:
         document = response.json()
-    except ValueError as error:
-        raise ServerError(f"the server answered {response.status_code}") from error
-    raise _problem(document)
+    except ValueError:
+        return ServerError(f"the server answered {response.status_code}")
+    return _problem(document)
 
 
 def _problem(document: Any) -> Problem:
     try:
         known = ProblemDocument.model_validate(document)
-        return Problem(known.code, known.detail, status=known.status, errors=known.errors)
+        return Problem(known.code, known.detail, status=known.status, kind=known.kind, errors=known.errors)
     except (ValidationError, KeyError) as error:
         raise ServerError("the server's answer is not understood; is it an unstuck server?") from error

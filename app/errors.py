@@ -15,6 +15,8 @@ from analyzers.errors import INPUT_ERRORS, InputError
 
 Kind = Literal["request", "input", "internal"]
 PROBLEM_JSON: Final = "application/problem+json"
+_NOT_NOW: Final = frozenset({408, 409, 429})
+"""Statuses under 500 that the same request may not get at another time."""
 
 
 class Entry(NamedTuple):
@@ -196,6 +198,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word for it
         self.headers = dict(headers or {})
         self.errors = errors
         super().__init__(f"{code}: {entry.title}" + (f" ({detail})" if detail else ""))
+
+    @property
+    def blames_sender(self) -> bool:
+        """Whether what was sent is at fault; else we failed, or have no time or room for it now."""
+        return self.status < 500 and self.status not in _NOT_NOW
 
     @classmethod
     def from_input_error(cls, error: InputError) -> Problem:

@@ -16,6 +16,7 @@ from app.api.following import Following
 from app.api.metrics import Metrics
 from app.api.middleware import Surroundings
 from app.api.rates import Rates
+from app.jobs.attendance import Attendance
 from app.jobs.housekeeping import Housekeeper
 from app.queue import open_queue
 from app.secret import open_secret
@@ -34,10 +35,11 @@ def create_app(settings: Settings) -> FastAPI:
     store = open_store(settings)
     queue = open_queue(settings, store)
     secret = open_secret(settings)
+    attendance = Attendance(store.workers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with Housekeeper(settings, store, queue, Sender(settings, secret)):
+        with Housekeeper(settings, store, queue, Sender(settings, secret), attendance):
             yield
         store.database.close()
 
@@ -58,7 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.secret = secret
     app.state.following = Following(store.jobs)
     app.state.rates = Rates(settings)
-    app.state.metrics = Metrics(store)
+    app.state.attendance = attendance
+    app.state.metrics = Metrics(store, attendance)
     problems.install(app)
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
         app.add_middleware(

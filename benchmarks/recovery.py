@@ -61,7 +61,7 @@ def another_worker(deployment: Deployment, stack: ExitStack) -> None:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="unstuck-other-"))
     other = deployment.run_worker(UNSTUCK_DATA=folder, UNSTUCK_BLOBS=str(deployment.settings.blob_folder))
     stack.callback(end, other)
-    until(lambda: sum(worker.ready for worker in deployment.store.workers.alive(10.0)) == 2 * len(LANES))
+    until(lambda: sum(worker.ready for worker in deployment.store.workers.every()) == 2 * len(LANES))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.following import Following
+from app.jobs.attendance import Attendance
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store
@@ -32,7 +33,13 @@ def _following(request: Request) -> Following:
     return found
 
 
+def _attendance(request: Request) -> Attendance:
+    found: Attendance = request.app.state.attendance
+    return found
+
+
 SettingsOf = Annotated[Settings, Depends(_settings)]
 StoreOf = Annotated[Store, Depends(_store)]
 QueueOf = Annotated[JobQueue, Depends(_queue)]
 FollowingOf = Annotated[Following, Depends(_following)]
+AttendanceOf = Annotated[Attendance, Depends(_attendance)]

@@ -22,6 +22,7 @@ from sqlalchemy import func, select
 
 from app.api import problems
 from app.api.access import Scraper
+from app.jobs.attendance import Attendance
 from app.jobs.lanes import LANES
 from app.store import Store, tallies
 from app.store.files import used_bytes
@@ -38,13 +39,14 @@ class Metrics:
 
     Args:
         store: where the shared ones come from.
+        attendance: of the workers.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, attendance: Attendance) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Shared(store))
+        self.registry.register(_Shared(store, attendance))
         self.requests = Counter(
             "unstuck_http_requests",
             "Requests answered by this process.",
@@ -63,8 +65,9 @@ class Metrics:
 class _Shared(Collector):
     """Reads the database at every scrape."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, attendance: Attendance) -> None:
         self._store = store
+        self._attendance = attendance
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must not ask the database."""
@@ -115,8 +118,11 @@ class _Shared(Collector):
             "Resident memory of a worker and its children; shared pages count in each process.",
             labels=("worker",),
         )
-        for worker in self._store.workers.alive(_WORKER_SILENCE_S):
-            beat.add_metric((worker.id,), max(0.0, time.time() - worker.heartbeat_at))
+        for attending in self._attendance.look():
+            if attending.silent_s > _WORKER_SILENCE_S:
+                continue
+            worker = attending.worker
+            beat.add_metric((worker.id,), attending.silent_s)
             ready.add_metric((worker.id, ",".join(worker.lanes)), float(worker.ready))
             memory.add_metric((worker.id,), worker.memory_bytes)
         yield from (beat, ready, memory)

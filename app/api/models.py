@@ -175,9 +175,13 @@ class Ready(BaseModel):
     queue: bool = Field(description="The broker answers.")
     worker: bool = Field(description="A worker gave a sign of life lately.")
     lanes: dict[str, bool] = Field(description="Whether each lane has a worker that could start at once.")
-    last_heartbeat_s: float | None
+    last_heartbeat_s: float | None = Field(
+        description="Seconds since the newest sign of life of any worker, also of one that is gone."
+    )
     free_bytes: int
-    sandbox: dict[str, Any] | None
+    sandbox: dict[str, Any] | None = Field(
+        description="What the kernels of all workers offer against a hostile file: of each feature the least."
+    )
 
 
 def moment(seconds: float | None) -> str | None:

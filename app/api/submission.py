@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
 from app.api import options, uploads
 from app.errors import Problem
+from app.logs import log_failure
 from app.settings import Settings
 from app.store import Store
 from app.store.blobs import Incoming
 from app.store.jobs import Bounds, Submission
-from app.store.requests import Idempotency
+from app.store.requests import STALE_S, Idempotency
 from app.store.tables import IdempotentRequest, Job
+
+_RENEW_S: Final = STALE_S / 5
 
 
 @dataclass(frozen=True)
@@ -82,19 +88,36 @@ def _submission(request: Request, wanted: Wanted, form: uploads.Form, incoming: 
 async def _once(store: Store, wanted: Wanted) -> AsyncIterator[IdempotentRequest | None]:
     """Keep a request's key for the block; the earlier request of that key, if it became a job.
 
-    A block that fails gives the key back, so that the request may be sent again.
+    The key is renewed while the block runs; a block that fails gives it back, so that the request may be sent
+    again.
     """
     if wanted.idempotency_key is None:
         yield None
         return
     place = (wanted.owner, wanted.idempotency_key)
     earlier = await run_in_threadpool(store.requests.begin, *place)
-    try:
+    if earlier is not None:
         yield earlier
+        return
+    renewing = asyncio.create_task(_renew(store, *place))
+    try:
+        yield None
     except BaseException:
-        if earlier is None:
-            await run_in_threadpool(store.requests.undo, *place)
+        await run_in_threadpool(store.requests.undo, *place)
         raise
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def _renew(store: Store, owner: str, key: str) -> None:
+    """Keep a key from being taken for a request that was cut off."""
+    while True:
+        await asyncio.sleep(_RENEW_S)
+        try:
+            await run_in_threadpool(store.requests.renew, owner, key)
+        except DBAPIError as error:
+            log_failure("an Idempotency-Key could not be renewed", error)
 
 
 def _repeated(store: Store, earlier: IdempotentRequest, submission: Submission) -> Job:

@@ -29,7 +29,6 @@ from app.store.blobs import BlobsAwayError
 from app.store.leases import Lease, LeaseStore
 from app.store.tables import Job
 from app.worker.diagnosis import (
-    GRACE_S,
     ChildLostError,
     Children,
     Diagnosis,
@@ -86,9 +85,7 @@ class Executor:
 
     def execute(self, job_id: str) -> None:
         """Run a job to its end, unless somebody else has it or takes it."""
-        claimed = self.store.leases.claim(
-            job_id, self.worker, lease_s=self.settings.lease_s, run_s=self._run_s()
-        )
+        claimed = self.store.leases.claim(job_id, self.worker, lease_s=self.settings.lease_s)
         if claimed is None:
             return
         lease, job = claimed
@@ -105,17 +102,13 @@ class Executor:
             span.set_attribute("unstuck.outcome", outcome)
             _log.info("job ended", outcome=outcome, seconds=round(time.monotonic() - started, 3))
 
-    def _run_s(self) -> float:
-        """Seconds that a job may run beside those of its budget."""
-        return self.settings.reading_wall_s + GRACE_S + _STARTING_S
-
     def _run(self, lease: Lease, job: Job) -> str:
         scratch = self.scratch / f"{lease.job_id}-{lease.token}"
         leases = self.store.leases
         try:
             scratch.mkdir(mode=0o700)
             options = Options.model_validate(job.options)
-            watch = self._watch(lease, self._run_s() + options.budget_s)
+            watch = self._watch(lease, _STARTING_S + self.children.longest_s(options))
             diagnosis = self._diagnose(lease, job, scratch, options, watch)
             self._store(lease, diagnosis, watch)
         except StoppingError:

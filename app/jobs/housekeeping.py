@@ -10,11 +10,14 @@ from typing import Final
 
 import structlog
 
+from app.jobs.attendance import Attendance
+from app.jobs.clock import WallClock
 from app.jobs.reaping import Watchman
 from app.logs import log_failure
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store
+from app.webhooks.courier import Courier
 from app.webhooks.sender import Sender
 
 TICK_S: Final = 1.0
@@ -35,22 +38,27 @@ class Housekeeper:
         store: the jobs.
         queue: where waiting jobs are announced.
         sender: delivers webhooks.
+        attendance: of the workers, which is to be asked often.
     """
 
-    def __init__(self, settings: Settings, store: Store, queue: JobQueue, sender: Sender) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, queue: JobQueue, sender: Sender, attendance: Attendance
+    ) -> None:
         self._settings = settings
         self._store = store
         self._queue = queue
-        self._sender = sender
+        self._attendance = attendance
         self._watchman = Watchman()
         self._announced: dict[
             str, tuple[float, float]
         ] = {}  # job -> when to announce it again, after how long
         self._swept_at = -_SWEEP_S
+        self._clock = WallClock()
         self._stopping = threading.Event()
+        self._courier = Courier(store.deliveries, sender, self._stopping)
         self._threads = [
             threading.Thread(target=self._repeat, args=(step,), name=step.__name__, daemon=True)
-            for step in (self.tick, self.deliver)
+            for step in (self.tick, self._courier.deliver)
         ]
 
     def __enter__(self) -> Housekeeper:
@@ -74,7 +82,8 @@ class Housekeeper:
                 log_failure("housekeeping failed", error)
 
     def tick(self) -> None:
-        """Take jobs from silent workers, announce what waits, and sweep once a minute."""
+        """Listen to the workers, take jobs from silent ones, announce what waits, and sweep once a minute."""
+        self._attendance.look()
         for sign in self._watchman.silent(self._store.leases.signs(), time.monotonic()):
             if self._store.leases.take_from_silent(sign, self._settings.attempts):
                 _log.warning("a worker fell silent", job=sign.job_id)
@@ -82,7 +91,8 @@ class Housekeeper:
         self._announce()
         if time.monotonic() - self._swept_at >= _SWEEP_S:
             self._swept_at = time.monotonic()
-            self._sweep()
+            if self._clock.trusted():
+                self._sweep()
 
     def _announce(self) -> None:
         """Announce what was taken from a silent worker, and what has waited long: its message may be lost."""
@@ -96,12 +106,6 @@ class Housekeeper:
                 self._queue.put(job.job_id, job.lane)
                 due, pause = now + pause, 2 * pause
             self._announced[job.job_id] = due, pause
-
-    def deliver(self) -> None:
-        """Send every webhook message that is due."""
-        while not self._stopping.is_set() and (due := self._store.deliveries.claim()) is not None:
-            answer, delivered = self._sender.send(due)
-            self._store.deliveries.settle(due.id, answer, delivered=delivered)
 
     def _sweep(self) -> None:
         retention_s = self._settings.retention_days * _DAY_S

@@ -37,7 +37,6 @@ class JobState:
         lease_token: the secret of the worker that runs it; None unless running.
         heartbeat_at: the worker's latest sign of life.
         lease_expires_at: when the job may be taken from the worker.
-        deadline_at: when the job is stopped, whatever the worker says.
     """
 
     status: Status = "queued"
@@ -45,10 +44,9 @@ class JobState:
     lease_token: str | None = None
     heartbeat_at: float | None = None
     lease_expires_at: float | None = None
-    deadline_at: float | None = None
 
 
-def claim(state: JobState, *, token: str, now: float, lease_s: float, deadline_at: float) -> JobState:
+def claim(state: JobState, *, token: str, now: float, lease_s: float) -> JobState:
     """A worker takes a waiting job.
 
     Raises:
@@ -56,7 +54,7 @@ def claim(state: JobState, *, token: str, now: float, lease_s: float, deadline_a
     """
     if state.status != "queued":
         raise IllegalTransitionError(f"cannot claim a job that is {state.status}")
-    return JobState("running", state.attempt + 1, token, now, now + lease_s, deadline_at)
+    return JobState("running", state.attempt + 1, token, now, now + lease_s)
 
 
 def holds(state: JobState, token: str) -> bool:

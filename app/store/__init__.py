@@ -49,7 +49,7 @@ def open_store(settings: Settings) -> Store:
         leases=LeaseStore(database, files),
         workers=WorkerStore(database),
         keys=KeyStore(database),
-        requests=RequestStore(database, settings.upload_s),
+        requests=RequestStore(database),
         deliveries=DeliveryStore(database),
     )
 

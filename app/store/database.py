@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, create_engine, event, func, select
+from sqlalchemy import URL, Connection, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,17 @@ _SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 
-_CONNECT_S = 5
+_POSTGRESQL: Final = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+"""How libpq notices a server that is gone without a word: seconds, but ``tcp_user_timeout`` in milliseconds."""
+_STATEMENT_MS = 30_000
+"""Milliseconds that a statement may take, the wait for locks included; migrations take as long as they take."""
 _MIGRATION_LOCK = 0x756E73747563
 """The bytes of "unstuc": a number that nothing else on the same database server is likely to lock."""
 
@@ -41,9 +51,7 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            self._engine = create_engine(
-                parsed, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S}
-            )
+            self._engine = create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql(parsed))
         self._writer = self._engine.execution_options(writes=True)
 
     @contextmanager
@@ -67,6 +75,7 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._writer.connect() as connection, connection.begin():
             if connection.dialect.name == "postgresql":  # of several processes that start, one migrates
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -74,6 +83,12 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _postgresql(url: URL) -> dict[str, Any]:
+    """What libpq is told beside a URL; the URL's own word counts more."""
+    options = f"-c statement_timeout={_STATEMENT_MS} {url.query.get('options', '')}"
+    return {name: url.query.get(name, value) for name, value in _POSTGRESQL.items()} | {"options": options}
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ class Due:
     id: str
     job: Job
     url: str
+    host: str
 
 
 def announce(session: Session, job: Job) -> None:
@@ -37,6 +39,7 @@ def announce(session: Session, job: Job) -> None:
             Delivery(
                 id=f"msg_{secrets.token_hex(16)}",
                 job_id=job.id,
+                host=(urlsplit(job.callback_url).hostname or "")[:255],
                 created_at=now,
                 status="pending",
                 attempts=0,
@@ -55,11 +58,15 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self) -> Due | None:
-        """The message that has been due longest, kept from others while it is sent."""
+    def claim(self, busy: Collection[str]) -> Due | None:
+        """The message that has been due longest and goes to none of the ``busy`` hosts, kept from others while it is sent."""
         due = (
             select(Delivery)
-            .where(Delivery.status == "pending", Delivery.next_at <= time.time())
+            .where(
+                Delivery.status == "pending",
+                Delivery.next_at <= time.time(),
+                Delivery.host.not_in(busy),
+            )
             .order_by(Delivery.next_at)
             .limit(1)
         )
@@ -72,7 +79,7 @@ class DeliveryStore:
                 return None
             job = session.get_one(Job, delivery.job_id)
             delivery.next_at = time.time() + _CLAIM_S
-            return Due(delivery.id, job, job.callback_url or "")
+            return Due(delivery.id, job, job.callback_url or "", delivery.host)
 
     def settle(self, delivery_id: str, answer: str, *, delivered: bool) -> None:
         """Note how an attempt went: delivered, to be tried again, or given up after the last one."""

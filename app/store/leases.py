@@ -6,12 +6,11 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from analyzers.options import Options
 from analyzers.report import Report
 from app.errors import Problem
 from app.jobs import states
@@ -25,6 +24,9 @@ from app.store.database import Database
 from app.store.files import Files
 from app.store.rows import apply, locked, state_of
 from app.store.tables import Event, Job
+
+BATCH_PATIENCE_S: Final = 300.0
+"""Seconds after which a job that nobody waits for counts as one that somebody does."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,14 @@ class LeaseStore:
         self._files = files
 
     def next_waiting(self, lane: Lane) -> str | None:
-        """The job to run next: interactive ones first, then of whoever was served least lately, then the oldest."""
+        """The job to run next: first what somebody waits for or has waited long itself, then of whoever was served least lately, then the oldest."""
         other = aliased(Job)
         served_at = select(func.coalesce(func.max(other.started_at), 0)).where(other.owner == Job.owner)
+        first = or_(Job.interactive, Job.created_at <= time.time() - BATCH_PATIENCE_S)
         query = (
             select(Job.id)
             .where(Job.status == "queued", Job.lane == lane)
-            .order_by(Job.interactive.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
+            .order_by(first.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
             .limit(1)
         )
         with self._database.read() as session:
@@ -74,22 +77,15 @@ class LeaseStore:
         with self._database.read() as session:
             return [Waiting(job_id, lane) for job_id, lane in session.execute(query)]
 
-    def claim(self, job_id: str, worker: str, *, lease_s: float, run_s: float) -> tuple[Lease, Job] | None:
-        """Take a waiting job; None when it is gone or somebody else's.
-
-        ``run_s`` is how many seconds it may run, beside those that it asks for as its budget.
-        """
+    def claim(self, job_id: str, worker: str, *, lease_s: float) -> tuple[Lease, Job] | None:
+        """Take a waiting job; None when it is gone or somebody else's."""
         with self._database.write() as session:
             job = locked(session, job_id)
             if job is None or job.status != "queued":
                 return None
             now = time.time()
             token = secrets.token_hex(16)
-            deadline_at = now + run_s + Options.model_validate(job.options).budget_s
-            apply(
-                job,
-                states.claim(state_of(job), token=token, now=now, lease_s=lease_s, deadline_at=deadline_at),
-            )
+            apply(job, states.claim(state_of(job), token=token, now=now, lease_s=lease_s))
             job.worker = worker
             job.started_at = now
         return Lease(job_id, token), job

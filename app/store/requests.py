@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.errors import Problem
 from app.store.database import Database
 from app.store.tables import IdempotentRequest
+
+STALE_S: Final = 30.0
+"""Seconds without a sign of life after which a request that never ended counts as cut off."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,23 @@ class Idempotency:
 
 
 def settle(session: Session, owner: str, idempotency: Idempotency, job_id: str) -> None:
-    """Note the job that a request became, in the transaction that makes it."""
-    session.merge(
-        IdempotentRequest(
-            owner=owner,
-            key=idempotency.key,
-            created_at=time.time(),
-            fingerprint=idempotency.fingerprint,
-            job_id=job_id,
-        )
-    )
+    """Note the job that a request became, in the transaction that makes it.
+
+    Raises:
+        Problem: ``idempotency-in-progress``: the request was taken for cut off, and the one that came after
+            it has become a job.
+    """
+    row = session.get(IdempotentRequest, (owner, idempotency.key), with_for_update=True)
+    if row is None:
+        row = IdempotentRequest(owner=owner, key=idempotency.key)
+    elif row.job_id is not None:
+        raise _in_progress()
+    row.created_at, row.fingerprint, row.job_id = time.time(), idempotency.fingerprint, job_id
+    session.add(row)
+
+
+def _in_progress() -> Problem:
+    return Problem("idempotency-in-progress", headers={"Retry-After": "5"})
 
 
 class RequestStore:
@@ -41,12 +52,10 @@ class RequestStore:
 
     Args:
         database: where the rows are.
-        stale_s: seconds after which a request that never ended counts as cut off.
     """
 
-    def __init__(self, database: Database, stale_s: float) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._stale_s = stale_s
 
     def begin(self, owner: str, key: str) -> IdempotentRequest | None:
         """Note that a request has come; the earlier one of this key if that has become a job.
@@ -59,7 +68,7 @@ class RequestStore:
                 row = session.get(IdempotentRequest, (owner, key), with_for_update=True)
                 if row is not None and row.job_id is not None:
                     return row
-                if row is not None and row.created_at > time.time() - self._stale_s:
+                if row is not None and abs(time.time() - row.created_at) < STALE_S:
                     break
                 if row is None:
                     row = IdempotentRequest(owner=owner, key=key)
@@ -67,18 +76,19 @@ class RequestStore:
                 session.add(row)
                 session.flush()
                 return None
-        raise Problem("idempotency-in-progress", headers={"Retry-After": "5"})
+        raise _in_progress()
+
+    def renew(self, owner: str, key: str) -> None:
+        """Give a sign of life of a request that is still coming in."""
+        with self._database.write() as session:
+            session.execute(
+                update(IdempotentRequest).where(*_unfinished(owner, key)).values(created_at=time.time())
+            )
 
     def undo(self, owner: str, key: str) -> None:
         """Forget a request that became no job: it may be sent again."""
         with self._database.write() as session:
-            session.execute(
-                delete(IdempotentRequest).where(
-                    IdempotentRequest.owner == owner,
-                    IdempotentRequest.key == key,
-                    IdempotentRequest.job_id.is_(None),
-                )
-            )
+            session.execute(delete(IdempotentRequest).where(*_unfinished(owner, key)))
 
     def expire(self, older_than_s: float) -> None:
         """Forget requests that are older than this."""
@@ -86,3 +96,11 @@ class RequestStore:
             session.execute(
                 delete(IdempotentRequest).where(IdempotentRequest.created_at < time.time() - older_than_s)
             )
+
+
+def _unfinished(owner: str, key: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        IdempotentRequest.owner == owner,
+        IdempotentRequest.key == key,
+        IdempotentRequest.job_id.is_(None),
+    )

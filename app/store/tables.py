@@ -48,7 +48,6 @@ class Job(Base):
     lease_token: Mapped[str | None] = mapped_column(String(32))
     heartbeat_at: Mapped[float | None] = mapped_column(Double)
     lease_expires_at: Mapped[float | None] = mapped_column(Double)
-    deadline_at: Mapped[float | None] = mapped_column(Double)
     worker: Mapped[str | None] = mapped_column(String(64))
 
     started_at: Mapped[float | None] = mapped_column(Double)
@@ -104,7 +103,10 @@ class ApiKey(Base):
 
 
 class IdempotentRequest(Base):
-    """A request that its sender may repeat: what it asked for, and the job that it became."""
+    """A request that its sender may repeat: what it asked for, and the job that it became.
+
+    While it is coming in, ``created_at`` is its latest sign of life.
+    """
 
     __tablename__ = "idempotent_requests"
 
@@ -122,6 +124,7 @@ class Delivery(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    host: Mapped[str] = mapped_column(String(255), server_default="")
     created_at: Mapped[float] = mapped_column(Double)
     status: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=0)

@@ -76,12 +76,15 @@ def _public(address: str) -> bool:
     known = ipaddress.ip_address(address)
     if isinstance(known, ipaddress.IPv6Address):
         inner = known.ipv4_mapped or known.sixtofour or _nat64(known)
-        if known.teredo is not None:
+        if known.teredo is not None or any(known in network for network in _INSIDE):
             return False
         if inner is not None:
             known = inner
     return known.is_global and not known.is_multicast
 
+
+_INSIDE = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b:1::/48", "fec0::/10")))
+"""IPv4-compatible, translated within a site, site-local: global to the standard library, inside to a router."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 

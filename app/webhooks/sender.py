@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ from app.store.tables import Job
 from app.webhooks.addresses import RefusedAddressError, Target, resolve
 
 _TIMEOUT: Final = httpx2.Timeout(15.0, connect=5.0)
+_ATTEMPT_S: Final = 20.0
+"""Seconds that an attempt may take as a whole, however lively the receiver is."""
 
 
 class Sender:
@@ -36,17 +40,20 @@ class Sender:
 
         Only an answer of 2xx counts; redirects are not followed, and no more is read of the answer.
         """
+        ends = time.monotonic() + _ATTEMPT_S
         try:
             target = resolve(due.url, private=self._private)
         except RefusedAddressError as error:
             return str(error), False
         try:
-            status = self._post(due, target)
+            status = asyncio.run(asyncio.wait_for(self._post(due, target), ends - time.monotonic()))
+        except TimeoutError:
+            return "no answer in time", False
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return type(error).__name__, False
         return f"status {status}", 200 <= status < 300
 
-    def _post(self, due: Due, target: Target) -> int:
+    async def _post(self, due: Due, target: Target) -> int:
         parts = urlsplit(due.url)
         host = f"[{target.address}]" if ":" in target.address else target.address
         url = parts._replace(netloc=f"{host}:{target.port}", fragment="").geturl()
@@ -62,8 +69,8 @@ class Sender:
             "webhook-signature": signature,
         }
         extensions = {"sni_hostname": target.host}
-        with (
-            httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client,
+        async with (
+            httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client,
             client.stream("POST", url, content=body, headers=headers, extensions=extensions) as response,
         ):
             return response.status_code

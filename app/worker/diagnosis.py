@@ -171,6 +171,10 @@ class Children:
         report = _checked(self._run_probe(task, spec, repaired), task.model)
         return Diagnosis(report, repaired if os.path.lexists(repaired) else None)
 
+    def longest_s(self, options: Options) -> float:
+        """Seconds that the children of one diagnosis may take together."""
+        return self._settings.reading_wall_s + _probe_wall_s(options)
+
     def _run_reading(self, target: str, task: Task, directory: Path) -> ResultMessage:
         limits = Limits(
             cpu_s=self._settings.reading_cpu_s,
@@ -184,9 +188,8 @@ class Children:
         return self._result(self.reading, target, task, arguments=arguments, limits=limits, wall_s=wall_s)
 
     def _run_probe(self, task: Task, spec: Path, repaired: Path) -> ResultMessage:
-        longest_s = task.options.longest_s
         limits = Limits(
-            cpu_s=int(longest_s * (os.cpu_count() or 1)) + GRACE_S,
+            cpu_s=int(task.options.longest_s * (os.cpu_count() or 1)) + GRACE_S,
             data_bytes=self._settings.memory_bytes + GIB,
             file_bytes=unpacked_bytes(task.model.size_bytes) + _SPARE_FILE_BYTES,
             readable=(str(spec),),
@@ -198,7 +201,7 @@ class Children:
             "repaired": str(repaired),
             "memory_bytes": self._settings.memory_bytes,
         }
-        wall_s = longest_s + GRACE_S
+        wall_s = _probe_wall_s(task.options)
         return self._result(self.probe, "examine", task, arguments=arguments, limits=limits, wall_s=wall_s)
 
     def _result(
@@ -232,6 +235,10 @@ class Children:
             self._faulty(message.trace)
             raise Problem("diagnosis-failed")
         return message
+
+
+def _probe_wall_s(options: Options) -> float:
+    return options.longest_s + GRACE_S
 
 
 def _checked(message: ResultMessage, model: ModelFile) -> Report:

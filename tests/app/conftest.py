@@ -8,6 +8,7 @@ import pytest
 
 from app.settings import Settings
 from app.store import Store, open_store
+from tests.app.clocks import Clocks
 
 
 @pytest.fixture
@@ -16,3 +17,8 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.database.migrate()
     yield opened
     opened.database.close()
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(monkeypatch)

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from analyzers.options import Options
 from app import cli
 from app.client import _events
+from app.settings import Settings
+from app.store import open_store
 from tests.app import server as servers
+from tests.app.backends import DATABASES, database_url
 from tests.app.scripted_zygote import script
 from tests.app.server import Server
 from tests.waiting import PATIENCE_S
@@ -180,6 +184,26 @@ def test_keys_are_made_listed_and_revoked_and_open_a_closed_server(
     finally:
         closed.stop()
     assert "revoked" in run("keys", "list", "--data", data).stdout
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_database_is_brought_up_to_date_by_a_command(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database_url(database) as url:
+        monkeypatch.setenv("UNSTUCK_DATABASE_URL", url)
+        for _ in range(2):
+            assert CliRunner().invoke(cli.app, ["migrate", "--data", str(tmp_path)]).exit_code == cli.FINE
+        store = open_store(Settings(data=tmp_path, database_url=url))
+        assert not store.keys.exist()
+        store.database.close()
+
+
+def test_a_database_that_is_away_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with servers.closed_port() as port:
+        monkeypatch.setenv("UNSTUCK_DATABASE_URL", f"postgresql+psycopg://nobody@127.0.0.1:{port}/none")
+        result = CliRunner().invoke(cli.app, ["migrate", "--data", str(tmp_path)])
+    assert (result.exit_code, "does not answer" in result.stderr) == (cli.FAILED, True)
 
 
 def test_a_worker_without_a_broker_says_what_to_set() -> None:

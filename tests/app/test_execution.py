@@ -14,6 +14,7 @@ import pytest
 
 from analyzers.options import Options
 from analyzers.report import Report
+from app.jobs.attendance import Attendance
 from app.jobs.execution import Executor
 from app.jobs.housekeeping import Housekeeper
 from app.queue.embedded import EmbeddedQueue
@@ -23,9 +24,10 @@ from app.store import Store, open_store
 from app.store.jobs import Bounds, Submission
 from app.store.tables import Job
 from app.webhooks.sender import Sender
-from app.worker.diagnosis import Children
+from app.worker.diagnosis import GRACE_S, Children, Diagnosis, Task
 from app.worker.launcher import Zygote
 from tests.app.scripted_zygote import script
+from tests.reports import factory
 from tests.waiting import PATIENCE_S, join, until
 
 MODULE = "tests.app.scripted_zygote"
@@ -142,6 +144,24 @@ def test_a_reading_child_that_hangs_is_ended_at_its_time(service: Service, child
     assert (job.status, code(job)) == ("failed", "reading-timeout")
 
 
+@pytest.mark.parametrize(("late_s", "expected"), [(0.0, None), (120.0, "probe-timeout")])
+def test_a_job_may_run_for_as_long_as_its_children_together(
+    service: Service, monkeypatch: pytest.MonkeyPatch, late_s: float, expected: str | None
+) -> None:
+    settings, real = service.executor.settings, time.monotonic
+
+    class Slow(Children):
+        def diagnose(self, task: Task) -> Diagnosis:
+            took_s = settings.reading_wall_s + task.options.longest_s + GRACE_S + late_s
+            monkeypatch.setattr(time, "monotonic", lambda: real() + took_s)
+            task.watch()
+            return Diagnosis(factory.report(), None)
+
+    with Slow(settings, lambda _: None) as slow:
+        service.executor = replace(service.executor, children=slow)
+        assert code(service.execute(script(), Options(budget_s=600))) == expected
+
+
 def test_a_killed_child_is_tried_again_and_then_the_job_fails(service: Service) -> None:
     job = service.execute(script(probe="kill"))
     assert (job.status, job.attempt) == ("queued", 1)
@@ -183,7 +203,8 @@ def test_a_clock_that_jumps_ends_no_job(service: Service, monkeypatch: pytest.Mo
     job = service.submit(script(probe="hang"))
     thread = service.in_background(job)
     sender = Sender(settings, Secret("s" * 32))
-    housekeeper = Housekeeper(settings, service.store, service.executor.queue, sender)
+    attendance = Attendance(service.store.workers)
+    housekeeper = Housekeeper(settings, service.store, service.executor.queue, sender, attendance)
     real = time.time
     for jump_s in (7200.0, -7200.0, 0.0):
         (before,) = service.store.leases.signs()

@@ -61,7 +61,7 @@ def test_where_a_job_is_comes_at_once_to_those_who_do_not_know_and_when_it_moves
         waiting = [asyncio.create_task(following.moved(job.id, QUEUED)) for _ in range(100)]
         done, _ = await asyncio.wait(waiting, timeout=0.3)
         assert not done
-        lease = store.leases.claim(job.id, "w", lease_s=10, run_s=60)
+        lease = store.leases.claim(job.id, "w", lease_s=10)
         assert lease is not None
         return await asyncio.gather(*waiting)
 

@@ -8,11 +8,11 @@ from app.jobs import states
 from app.jobs.states import IllegalTransitionError, JobState, LeaseLostError
 
 TOKEN, OTHER = "t", "u"
-RUNNING = states.claim(JobState(), token=TOKEN, now=100.0, lease_s=15, deadline_at=300.0)
+RUNNING = states.claim(JobState(), token=TOKEN, now=100.0, lease_s=15)
 
 
 def test_a_claimed_job_is_held_by_its_token() -> None:
-    assert JobState("running", 1, "t", 100.0, 115.0, 300.0) == RUNNING
+    assert JobState("running", 1, "t", 100.0, 115.0) == RUNNING
     assert states.holds(RUNNING, "t")
     assert not states.holds(RUNNING, "other")
 
@@ -20,12 +20,12 @@ def test_a_claimed_job_is_held_by_its_token() -> None:
 @pytest.mark.parametrize("status", ["running", "succeeded", "failed", "cancelled"])
 def test_only_a_waiting_job_is_claimed(status: states.Status) -> None:
     with pytest.raises(IllegalTransitionError):
-        states.claim(JobState(status), token=TOKEN, now=0, lease_s=1, deadline_at=1)
+        states.claim(JobState(status), token=TOKEN, now=0, lease_s=1)
 
 
 def test_renewing_moves_the_lease_and_keeps_the_deadline() -> None:
     renewed = states.renew(RUNNING, token=TOKEN, now=110.0, lease_s=15)
-    assert (renewed.heartbeat_at, renewed.lease_expires_at, renewed.deadline_at) == (110.0, 125.0, 300.0)
+    assert (renewed.heartbeat_at, renewed.lease_expires_at) == (110.0, 125.0)
 
 
 @pytest.mark.parametrize("state", [RUNNING, JobState("cancelled"), JobState("queued", 1)])
@@ -52,7 +52,7 @@ def test_a_released_job_waits_again_and_its_attempt_does_not_count() -> None:
 def test_a_lost_job_is_tried_twice_and_then_fails() -> None:
     once = states.lose(RUNNING, attempts=2)
     assert once == JobState("queued", 1)
-    again = states.claim(once, token=OTHER, now=200.0, lease_s=15, deadline_at=400.0)
+    again = states.claim(once, token=OTHER, now=200.0, lease_s=15)
     assert states.lose(again, attempts=2) == JobState("failed", 2)
 
 

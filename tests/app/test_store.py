@@ -26,11 +26,12 @@ from app.store import Store, open_store, tallies
 from app.store.blobs import BlobFolder, Blobs, whole
 from app.store.buckets import BlobBucket
 from app.store.jobs import Bounds, Cursor, Filters, Submission, Watched
-from app.store.leases import Lease
-from app.store.requests import Idempotency
+from app.store.leases import BATCH_PATIENCE_S, Lease
+from app.store.requests import STALE_S, Idempotency
 from app.store.tables import Base, Job
 from tests.app.backends import DATABASES, database_url
 from tests.app.buckets import bucket_url
+from tests.app.clocks import Clocks
 from tests.reports import factory
 
 BOUNDS = Bounds(queue_size=10, owner_jobs=10, disk_bytes=None)
@@ -67,7 +68,7 @@ def submit(store: Store, content: bytes = b"model", bounds: Bounds = BOUNDS, **a
 
 
 def claim(store: Store, job: Job, lease_s: float = 10) -> Lease:
-    claimed = store.leases.claim(job.id, "w", lease_s=lease_s, run_s=60)
+    claimed = store.leases.claim(job.id, "w", lease_s=lease_s)
     assert claimed is not None
     return claimed[0]
 
@@ -119,7 +120,7 @@ def test_the_oldest_waiting_job_comes_first(store: Store) -> None:
 def test_a_job_is_claimed_once(store: Store) -> None:
     job = submit(store)
     claim(store, job)
-    assert store.leases.claim(job.id, "other", lease_s=10, run_s=60) is None
+    assert store.leases.claim(job.id, "other", lease_s=10) is None
 
 
 def test_a_full_queue_takes_no_job_and_keeps_no_file(store: Store) -> None:
@@ -265,9 +266,7 @@ def test_of_many_workers_one_gets_a_job(store: Store) -> None:
     jobs = [submit(store, bytes([number])) for number in range(5)]
 
     def claim_all(worker: int) -> list[str]:
-        return [
-            job.id for job in jobs if store.leases.claim(job.id, str(worker), lease_s=9, run_s=9) is not None
-        ]
+        return [job.id for job in jobs if store.leases.claim(job.id, str(worker), lease_s=9) is not None]
 
     with ThreadPoolExecutor(4) as pool:
         claimed = [job_id for ids in pool.map(claim_all, range(4)) for job_id in ids]
@@ -284,6 +283,22 @@ def test_a_lane_does_not_wait_for_the_other(store: Store) -> None:
 def test_whoever_waits_comes_before_batches(store: Store) -> None:
     submit(store, b"a")
     waited_for = submit(store, b"b", interactive=True)
+    assert store.leases.next_waiting("probe") == waited_for.id
+
+
+def test_a_batch_that_has_waited_long_is_not_kept_waiting_by_whoever_waits(
+    store: Store, clocks: Clocks
+) -> None:
+    batch = submit(store, b"batch")
+    for number in range(3):
+        clocks.go(BATCH_PATIENCE_S / 3 - 1)
+        waited_for = submit(store, bytes([number]), interactive=True)
+        assert store.leases.next_waiting("probe") == waited_for.id
+        succeed(store, waited_for)
+    waited_for = submit(store, b"another", interactive=True)
+    clocks.go(3)
+    assert store.leases.next_waiting("probe") == batch.id
+    succeed(store, batch)
     assert store.leases.next_waiting("probe") == waited_for.id
 
 
@@ -395,6 +410,24 @@ def test_a_request_is_begun_once_and_remembers_its_job(store: Store) -> None:
     assert store.requests.begin("other", "one") is None
 
 
+def test_a_request_that_gives_no_sign_of_life_is_taken_for_cut_off(store: Store, clocks: Clocks) -> None:
+    assert store.requests.begin("k", "one") is None
+    for _ in range(3):
+        clocks.go(STALE_S - 1)
+        with pytest.raises(Problem, match="idempotency-in-progress"):
+            store.requests.begin("k", "one")
+        store.requests.renew("k", "one")
+    clocks.go(STALE_S)
+    assert store.requests.begin("k", "one") is None, "its process was killed"
+    asked = Idempotency("one", "print")
+    job = submit(store, owner="k", idempotency=asked)
+    with pytest.raises(Problem, match="idempotency-in-progress"):
+        submit(store, owner="k", idempotency=asked)  # it was not: it only came late
+    earlier = store.requests.begin("k", "one")
+    assert earlier is not None
+    assert [job.id for job in store.jobs.newest(Filters("k"), 9)] == [job.id] == [earlier.job_id]
+
+
 def test_of_many_requests_with_one_key_one_goes_on(store: Store) -> None:
     def begin(_: int) -> bool:
         try:
@@ -446,18 +479,22 @@ def test_many_transactions_count_at_once(store: Store) -> None:
 
 def test_a_message_is_tried_again_later_and_given_up_in_the_end(store: Store) -> None:
     succeed(store, submit(store, callback_url="https://example.com/hook"))
-    due = store.deliveries.claim()
+    due = store.deliveries.claim(())
     assert due is not None
     assert (due.url, due.job.status) == ("https://example.com/hook", "succeeded")
-    assert store.deliveries.claim() is None  # it is being sent
+    assert store.deliveries.claim(()) is None  # it is being sent
+    other = submit(store, b"other", callback_url="https://Example.COM:8443/other")
+    succeed(store, other)
+    assert store.deliveries.claim(["example.com"]) is None  # another to the same host
+    store.jobs.erase(other.id)
     for _ in range(8):
         store.deliveries.settle(due.id, "status 500", delivered=False)
     (given_up,) = store.deliveries.of_job(due.job.id)
     assert (given_up.status, given_up.attempts, given_up.answer) == ("given-up", 8, "status 500")
     succeed(store, submit(store, b"silent"))
-    assert store.deliveries.claim() is None
+    assert store.deliveries.claim(()) is None
     answered = submit(store, callback_url="https://example.com/hook")  # from the stored report
-    again = store.deliveries.claim()
+    again = store.deliveries.claim(())
     assert again is not None
     assert again.job.id == answered.id
     store.deliveries.settle(again.id, "status 204", delivered=True)

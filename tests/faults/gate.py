@@ -1,12 +1,20 @@
-"""A TCP relay that can be shut: what is behind it is away for a while, and its connections are cut."""
+"""A TCP relay that can be shut, and one that can swallow: what is behind it is away for a while."""
 
 from __future__ import annotations
 
+import ctypes
 import select
 import socket
+import struct
 import threading
 from contextlib import suppress
 from types import TracebackType
+from typing import Final
+
+_SO_ATTACH_FILTER: Final = 26
+_SO_DETACH_FILTER: Final = 27
+_NOTHING: Final = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+"""The packet filter of one instruction, "keep 0 bytes": with it, the kernel drops what comes before TCP sees it."""
 
 
 class Gate:
@@ -36,10 +44,22 @@ class Gate:
         self._open = False
         self._cut_off.wait()
 
+    def swallow(self) -> None:
+        """Drop every packet from now on, those that acknowledge or open a connection too; cut nothing."""
+        program = struct.pack("HP", 1, ctypes.addressof(_NOTHING))
+        for end in self._ends():
+            end.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
     def open(self) -> None:
         """Let through again."""
+        for end in self._ends():
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
         self._open = True
         self._cut_off.clear()
+
+    def _ends(self) -> list[socket.socket]:
+        return [self._listener, *(end for pair in self._pairs for end in pair)]
 
     def __enter__(self) -> Gate:
         self._thread.start()
