@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from analyzers.spec.model import LayerSpec
+from analyzers.spec.model import Json, LayerSpec
 
 CONVOLUTIONS: Final = frozenset(
     {f"{kind}{rank}D" for kind in ("Conv",) for rank in (1, 2, 3)}
@@ -60,8 +61,10 @@ ACTIVATION_LAYERS: Final[dict[str, str]] = {
     "PReLU": "prelu",
     "ELU": "elu",
     "Softmax": "softmax",
+    "Gelu": "gelu",
+    "Celu": "celu",
 }
-"""Layers that are an activation; ``Activation`` carries its own in ``config["activation"]``."""
+"""Layers and operations that are an activation; ``Activation`` carries its own in ``config["activation"]``."""
 
 LEGACY_ACTIVATIONS: Final[dict[str, str]] = {"legacy_hard_sigmoid": "hard_sigmoid"}
 """Activations that Keras 3 computes otherwise (the hard sigmoid's slope was 0.2, not 1/6) -> today's name."""
@@ -72,6 +75,15 @@ RELU_LIKE: Final = frozenset({"relu", "relu6"})
 SATURATING: Final = frozenset({"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign"})
 
 
+def _name_of(kind: str, config: Mapping[str, Json]) -> str:
+    """The activation that a layer of that kind is, or an activation given as an object."""
+    if kind == "ReLU" and config.get("negative_slope"):
+        return "leaky_relu"
+    if kind == "ReLU" and config.get("max_value") is not None:
+        return "relu6"
+    return ACTIVATION_LAYERS.get(kind, kind.lower())
+
+
 def activation_name(layer: LayerSpec) -> str | None:
     """The activation that a layer ends in, in lower case (``"relu"``, ``"softmax"``, ``"linear"``).
 
@@ -79,16 +91,12 @@ def activation_name(layer: LayerSpec) -> str | None:
     the key in a spec, so it answers ``"linear"``).  ``ReLU(max_value=6)`` answers ``"relu6"``,
     ``ReLU(negative_slope>0)`` ``"leaky_relu"``, the hard sigmoid of Keras 1 and 2 ``"hard_sigmoid"``.
     """
-    if layer.kind == "ReLU":
-        if layer.config.get("negative_slope"):
-            return "leaky_relu"
-        return "relu" if layer.config.get("max_value") is None else "relu6"
     if layer.kind in ACTIVATION_LAYERS:
-        return ACTIVATION_LAYERS[layer.kind]
+        return _name_of(layer.kind, layer.config)
     if "activation" not in layer.config:
         return None
     activation = layer.config["activation"]
     if isinstance(activation, dict):
-        kind = str(activation.get("kind", ""))
-        return ACTIVATION_LAYERS.get(kind, kind.lower())
+        config = activation.get("config")
+        return _name_of(str(activation.get("kind", "")), config if isinstance(config, dict) else {})
     return "linear" if activation is None else LEGACY_ACTIVATIONS.get(str(activation), str(activation))

@@ -166,9 +166,11 @@ def _bounded(value: float) -> float:
 def _fix(measurement: Measurement) -> str:
     """What keeps the scale between layers with the activation that most of them have."""
     rows = measurement.layers
-    activations = Counter(row["activation"] for row in rows.values() if row["activation"] is not None)
-    common = activations.most_common(1)[0][0] if activations else "relu"
-    if common in SATURATING:
+    activations = Counter(row["activation"] for row in list(rows.values())[:-1])  # the last is the output's
+    common = activations.most_common(1)[0][0] if activations else None
+    if common is None:
+        first = f"Initialise {listed(rows)} for the activation that follows"
+    elif common in SATURATING:
         first = f"Replace {common} behind {listed(rows)} by relu, with he_normal"
     else:
         first = f"Initialise {listed(rows)} with {UNSUITED.get(common, UNSUITED['relu'])[1]}"
