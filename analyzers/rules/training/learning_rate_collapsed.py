@@ -17,6 +17,11 @@ learns it would have learnt in a hundredth of the steps before."""
 SHORT_RUN: Final = 500
 """Steps that hardly any training needs less than: eight epochs of 2000 samples in batches of 32."""
 
+LONG_RUN: Final = 2000
+FEW: Final = 50
+"""Steps at the full rate that a whole schedule may be worth, over 2000 steps: the probe's controls, small networks
+on easy tasks, take 20 to 40 to learn.  No run at the peak, as the probe's are, can refute what the sum proves."""
+
 CONFIDENCE_SCHEDULE: Final = 0.5
 CONFIDENCE_FALLEN: Final = 0.3
 """A schedule's end is where it is meant to be; a callback's floor is reached by healthy runs, too."""
@@ -91,6 +96,8 @@ class LearningRateCollapsed(Rule):
                 if steps
                 else ": most trainings have not begun to learn by then"
             )
+            if details["worth"] < FEW:
+                text += f"; all its steps together are worth {number(details['worth'])} at the full rate"
             fix = "Give the schedule the length of the whole run, counted in steps (epochs times steps per epoch)."
         else:
             text = (
@@ -106,6 +113,7 @@ class LearningRateCollapsed(Rule):
                 evidence=dict(details),
                 explanation=f"{text}.",
                 fix=fix,
+                certain=not steps and details.get("worth", FEW) < FEW,
                 confidence=CONFIDENCE_SCHEDULE if details["kind"] == "schedule" else CONFIDENCE_FALLEN,
             ),
         )
@@ -128,6 +136,7 @@ def _scheduled(training: TrainingSpec, schedule: ObjectSpec) -> Mapping[str, Any
         "now": now,
         "share": now / peak,
         "step": SHORT_RUN,
+        "worth": sum(rate_at(schedule, step) or 0.0 for step in range(LONG_RUN)) / peak,
         "steps_taken": training.steps_taken or 0,
     }
 

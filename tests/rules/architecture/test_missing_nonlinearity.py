@@ -62,3 +62,9 @@ def test_without_weights(tmp_path: Path) -> None:
     assert "no layer has weights" in reason(
         RULE, spec_of(keras.Sequential([keras.Input((4,)), layers.ReLU()]), tmp_path)
     )
+
+
+def test_a_task_that_a_linear_map_learns_does_not_refute_it(tmp_path: Path) -> None:
+    deep = keras.Sequential([keras.Input((4,)), *(layers.Dense(8) for _ in range(3)), layers.Dense(2)])
+    (finding,) = findings(RULE, spec_of(deep, tmp_path))
+    assert finding.despite_learning

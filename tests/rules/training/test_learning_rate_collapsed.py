@@ -31,6 +31,17 @@ def test_a_schedule_that_ends_before_learning_begins(tmp_path: Path) -> None:
     assert (finding.severity, finding.evidence["schedule"]) == ("warning", "CosineDecay")
 
 
+def test_a_schedule_that_is_worth_a_few_steps_in_all_is_certain_before_the_run(tmp_path: Path) -> None:
+    (finding,) = findings(RULE, spec(schedules.ExponentialDecay(1e-2, 1, 0.9), tmp_path))
+    assert finding.certain
+    assert finding.evidence["worth"] == pytest.approx(10, rel=1e-3)
+    assert "worth 10 at the full rate" in finding.explanation
+    (ended,) = findings(RULE, spec(schedules.ExponentialDecay(1e-2, 1, 0.9), tmp_path, steps_taken=900))
+    (longer,) = findings(RULE, spec(schedules.CosineDecay(1e-3, 300), tmp_path))
+    assert not ended.certain
+    assert not longer.certain
+
+
 def test_a_rate_far_below_the_configured_one(tmp_path: Path) -> None:
     (finding,) = findings(RULE, spec(1e-2, tmp_path, steps_taken=900, rate_in_force=1e-5))
     assert finding.severity == "warning"
