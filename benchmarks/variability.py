@@ -1,4 +1,4 @@
-"""Where the probe's numbers vary, and how much: ``python -m benchmarks.variability [--seeds 10] [--write]``.
+"""Where the probe's numbers vary, and how much: ``python -m benchmarks.variability [--only c1,digits] [--seeds 10] [--write]``.
 
 The run that decides is made from several seeds (weights, data and dropout are drawn anew), twice from the same
 seed, and from the same seed on one thread.  Results are kept and a second call goes on where the first stopped;
@@ -24,7 +24,7 @@ from analyzers.probe.judgement import LEARNT
 from analyzers.probe.runner import Setting
 from analyzers.probe.session import ProbeSession
 from analyzers.progress import silent
-from benchmarks.running import RESULTS, machine
+from benchmarks.running import RESULTS, machine, state
 from tests.zoo.files import model_file
 
 FOLDER: Final = RESULTS / "variability"
@@ -72,9 +72,10 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
     kept = FOLDER / f"{name}.json"
     if kept.exists():
         result: dict[str, Any] = json.loads(kept.read_text("utf-8"))
-        if len(result["seeds"]) >= seeds:
+        if result["state"] == state(kept) and len(result["seeds"]) >= seeds:
             return result
     result = {
+        "state": state(kept),
         "seeds": apart(name, range(seeds)),
         "again": apart(name, [0])[0],
         "one thread": apart(name, [0], threads=1)[0],
@@ -121,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--only", default=",".join(MODELS), help="names, separated by commas")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--write", action="store_true", help="write the table to docs/variability.md")
     parser.add_argument("--of", help="one model in this process, as JSON")
@@ -130,7 +132,7 @@ def main() -> None:
         print(json.dumps(runs(given.of, given.seeds_of)))
         return
     results = {}
-    for name in MODELS:
+    for name in given.only.split(","):
         results[name] = measure(name, given.seeds)
         print(line(name, results[name]), flush=True)
     if given.write:
