@@ -31,6 +31,7 @@ COPY analyzers analyzers
 COPY app app
 RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry
 USER unstuck
+HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["python", "-m", "app.worker.alive"]
 CMD ["unstuck", "worker"]
 
 FROM base AS worker-gpu
@@ -39,6 +40,7 @@ COPY analyzers analyzers
 COPY app app
 RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry --extra gpu
 USER unstuck
+HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["python", "-m", "app.worker.alive"]
 CMD ["unstuck", "worker"]
 
 FROM worker AS all

@@ -83,8 +83,11 @@ bench-latency: setup ## seconds from the end of an upload to a static report, on
 bench-reading: setup ## files of every Keras, rebuilt, against what their own framework computes (15 minutes)
 	$(RUN) python -m benchmarks.reading --write
 
-bench-load: setup ## 200 clients for five minutes on this machine: accepted, finished, latency, memory
+bench-load: setup ## 200 clients, five minutes each: embedded and with Celery, with probes and without; latency, memory
 	$(RUN) python -m benchmarks.load
+	$(RUN) python -m benchmarks.load --probes 0.1
+	$(RUN) python -m benchmarks.load --distributed
+	$(RUN) python -m benchmarks.load --distributed --probes 0.1
 
 bench-recovery: setup ## seconds until a job runs again after kill -9 of its child, worker or machine
 	$(RUN) python -m benchmarks.recovery

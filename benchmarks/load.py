@@ -157,6 +157,8 @@ def main() -> None:
     parser.add_argument("--probes", type=float, default=0.0)
     parser.add_argument("--distributed", action="store_true")
     given = parser.parse_args()
+    if given.distributed and not backends.BROKERS:
+        parser.error("--distributed needs the variables that .ci/services prints")
     with (
         tempfile.TemporaryDirectory(prefix="unstuck-load-") as folder,
         service(Path(folder), distributed=given.distributed) as server,
@@ -176,6 +178,9 @@ def main() -> None:
         print(f"seconds from upload to report: p50 {cuts[49]:.2f}, p95 {cuts[94]:.2f}, p99 {cuts[98]:.2f}")
     for at, web, workers in tally.memory[:: max(1, len(tally.memory) // 6)]:
         print(f"  after {at:5.0f} s: web {web / 2**20:.0f} MiB, workers {workers / 2**20:.0f} MiB")
+    if tally.memory:
+        _, web, workers = (max(column) for column in zip(*tally.memory, strict=True))
+        print(f"  at most: web {web / 2**20:.0f} MiB, workers {workers / 2**20:.0f} MiB")
 
 
 if __name__ == "__main__":
