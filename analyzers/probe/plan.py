@@ -25,6 +25,9 @@ LADDER: Final[tuple[tuple[int, int], ...]] = (
 the least that BatchNormalization's statistics need (PROBE.md); the last rung is for networks whose maps
 are large enough with half the batch."""
 
+LARGEST_BATCH: Final = 64
+"""Samples a step of a sender's batch: larger ones cost time and tell no more in as few steps."""
+
 LEAST_VALUES: Final = 32
 """Values per channel of a batch at the smallest map."""
 
@@ -199,7 +202,7 @@ def _priced(
     depth = sum(layer.kind in _LAYERED for layer in flatten(spec).layers)
     for rung_feeds, rung_batch in _rungs(feeds):
         shapes = shapes_of(rung_feeds)
-        size = min(batch, 64) if batch is not None else rung_batch
+        size = min(batch, LARGEST_BATCH) if batch is not None else rung_batch
         cost, found = estimate(spec, shapes, size), infer_shapes(spec, shapes)
         native = all(_same(ours, theirs) for ours, theirs in zip(rung_feeds, feeds, strict=True))
         if (not native and cost.unknown) or not _roomy(graph, found, size):
@@ -222,7 +225,7 @@ def _priced(
             steps=MAX_STEPS * max(longer, 1),
             total_steps=max(affordable, LEAST_STEPS * max(longer, 1)),
             memory_bytes=memory,
-            reductions=tuple(_reductions(feeds, rung_feeds)),
+            reductions=(*_reductions(feeds, rung_feeds), *_smaller_batch(batch, size)),
         )
         yield _Rung(plan, step_s, affordable)
 
@@ -247,6 +250,11 @@ def _reductions(native: Sequence[Feed], trained: Sequence[Feed]) -> Iterator[str
         if was.shape != now.shape:
             noun = "images of" if now.kind == "image" else "series of" if now.kind == "field" else "texts of"
             yield f"The probe trained on {noun} {_sizes(now)} instead of {_sizes(was)}."
+
+
+def _smaller_batch(asked: int | None, made: int) -> Iterator[str]:
+    if asked is not None and asked > made:
+        yield f"The probe trained in batches of {made} instead of {asked}."
 
 
 def _sizes(feed: Feed) -> str:

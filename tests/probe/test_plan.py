@@ -87,7 +87,10 @@ def test_a_fixed_batch_dimension_is_free_in_the_plan() -> None:
 
 @pytest.mark.parametrize(("said", "batch"), [(4, 4), (64, 64), (1000, 64)])
 def test_the_senders_batch_size_is_used_up_to_a_bound(said: int, batch: int) -> None:
-    assert _plan(classifier(), batch=said).batch == batch
+    plan = _plan(classifier(), batch=said)
+    assert plan.batch == batch
+    told = [] if said == batch else [f"The probe trained in batches of {batch} instead of {said}."]
+    assert [one for one in plan.reductions if "batches" in one] == told
 
 
 def test_every_normalised_map_keeps_enough_values_for_its_statistics() -> None:
