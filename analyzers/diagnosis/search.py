@@ -45,7 +45,12 @@ until the other candidates have shown whether they do better."""
 DECADES: Final = 2
 """Further tenths of the rate that are tried where a lower one is still too high."""
 
-MAX_PAIRS: Final = 6
+PAIRED: Final = 4
+"""Changes of which pairs are made: six pairs."""
+
+OPPOSITE: Final = {LowerLearningRate.id, RaiseLearningRate.id}
+"""Changes that undo each other."""
+
 SEVERITY_WEIGHT: Final = {"error": 1.0, "warning": 0.6, "info": 0.2}
 
 
@@ -138,10 +143,13 @@ class Search:
         return self._session.watch.remaining_steps >= proof + steps
 
     def _pairs(self) -> None:
-        """The most promising singles, two at a time."""
-        singles = sorted(self._result.attempts, key=lambda a: a.run.normalized_loss)
-        pairs = [pair for pair in combinations(singles[:4], 2) if pair[0].ids != pair[1].ids]
-        for one, other in pairs[:MAX_PAIRS]:
+        """The most promising singles, the best of each change, two at a time."""
+        singles: dict[tuple[str, ...], Attempt] = {}
+        for single in sorted(self._result.attempts, key=lambda a: a.run.normalized_loss):
+            singles.setdefault(single.ids, single)
+        promising = list(singles.values())[:PAIRED]
+        pairs = [pair for pair in combinations(promising, 2) if {*pair[0].ids, *pair[1].ids} != OPPOSITE]
+        for one, other in pairs:
             ordered = sorted((*one.interventions, *other.interventions), key=lambda i: i.invasiveness)
             attempt = self._attempt(tuple(ordered))
             if attempt is not None and attempt.cured:

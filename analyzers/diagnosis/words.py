@@ -163,7 +163,8 @@ def _way_out(
         words = f"{changes} It then learnt on {proof.cured} of {len(proof.seeds)} unseen seeds."
         if proof.verified or proof.cured < len(proof.seeds):
             return words
-        return f"{words} The unchanged model failed on {proof.original_failed} of them only, so that this is no proof."
+        failed = f"{proof.original_failed} of them only" if proof.original_failed else "none of them"
+        return f"{words} The unchanged model failed on {failed}, so that this is no proof."
     if judgement.verdict == "converges":
         risks = [f for f in findings if f.severity == "warning" and f.status != "refuted"]
         return f"To watch: {_lowered(risks[0].title)}." if risks else ""

@@ -234,6 +234,16 @@ def test_pairs_are_tried_where_no_single_change_cures() -> None:
     assert found.proof.verified
 
 
+def test_each_change_is_paired_once_and_not_with_its_opposite() -> None:
+    low = finding("learning-rate-too-low")
+    found = _found(FakeSession({}), RATE, low, INITIALIZER)
+    pairs = [frozenset(one.ids) for one in found.attempts if len(one.ids) == 2]
+    assert pairs
+    assert len(pairs) == len(set(pairs))
+    assert {"lower-learning-rate", "raise-learning-rate"} not in pairs
+    assert any("he-initialization" in pair for pair in pairs)
+
+
 def test_a_cure_that_does_not_stand_its_proof_gives_way_to_one_that_does() -> None:
     lucky: Outcome = lambda seed: "learnt" if seed < 100 else "stuck"  # noqa: E731 - beside its use
     session = FakeSession({"lower-learning-rate": lucky, "he-initialization": _always})

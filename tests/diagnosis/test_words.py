@@ -40,6 +40,7 @@ SLOW = run("slow", extrapolated_steps=(420.0, 310.0, 680.0))
 
 CASES = {
     "stuck-fixed": _words(evidence(run(), run(scale="raw")), done=search(LOWER, fix=LOWER, proved=proof())),
+    "stuck-not-always": _words(evidence(run()), done=search(LOWER, fix=LOWER, proved=proof(original=2))),
     "stuck-unproved": _words(evidence(run()), done=search(LOWER, fix=LOWER)),
     "stuck-no-cure": _words(evidence(run()), done=TRIED),
     "stuck-cut": _words(replace(evidence(run()), cut=True)),
