@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -13,6 +15,7 @@ from app.store import Store, open_store
 from app.store.jobs import Bounds, JobStore, Submission, Watched
 from app.store.tables import Job
 
+Result = TypeVar("Result")
 BOUNDS = Bounds(queue_size=10, owner_jobs=10, disk_bytes=None)
 QUEUED = Watched("queued", 0)
 
@@ -46,6 +49,12 @@ def submit(store: Store) -> Job:
         return store.jobs.submit(incoming, Submission("model.h5", Options()), BOUNDS)
 
 
+def ran(following: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine gives, in a thread of its own: the tests' own may have a loop already (Playwright's)."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, following).result()
+
+
 def followed(looks: Looks) -> Following:
     return Following(looks)  # type: ignore[arg-type]  # all of a store that is asked for
 
@@ -65,7 +74,7 @@ def test_where_a_job_is_comes_at_once_to_those_who_do_not_know_and_when_it_moves
         assert lease is not None
         return await asyncio.gather(*waiting)
 
-    assert asyncio.run(follow()) == [Watched("running", 0)] * 100
+    assert ran(follow()) == [Watched("running", 0)] * 100
     assert looks.count < 50, "one look serves all"
 
 
@@ -83,7 +92,7 @@ def test_nobody_looks_while_nobody_waits(store: Store) -> None:
         assert looks.count == before
         assert await following.moved(job.id, None) == QUEUED, "and again for the next"
 
-    asyncio.run(follow())
+    ran(follow())
 
 
 def test_a_job_that_is_erased_ends_the_wait(store: Store) -> None:
@@ -95,7 +104,7 @@ def test_a_job_that_is_erased_ends_the_wait(store: Store) -> None:
         store.jobs.erase(job.id)
         return await waiting
 
-    assert asyncio.run(follow()) is None
+    assert ran(follow()) is None
 
 
 def test_a_database_that_does_not_answer_is_told_to_all_and_asked_again_by_the_next(store: Store) -> None:
@@ -107,6 +116,6 @@ def test_a_database_that_does_not_answer_is_told_to_all_and_asked_again_by_the_n
         told = await asyncio.gather(*waits, return_exceptions=True)
         return told, await following.moved(job.id, None)
 
-    told, seen = asyncio.run(follow())
+    told, seen = ran(follow())
     assert [type(one) for one in told] == [OperationalError] * 3
     assert seen == QUEUED
