@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -14,8 +12,8 @@ from app.settings import Settings
 from app.store import Store, open_store
 from app.store.jobs import Bounds, JobStore, Submission, Watched
 from app.store.tables import Job
+from tests.app.loops import ran
 
-Result = TypeVar("Result")
 BOUNDS = Bounds(queue_size=10, owner_jobs=10, disk_bytes=None)
 QUEUED = Watched("queued", 0)
 
@@ -47,12 +45,6 @@ def submit(store: Store) -> Job:
     with store.blobs.incoming() as incoming:
         incoming.write(b"model")
         return store.jobs.submit(incoming, Submission("model.h5", Options()), BOUNDS)
-
-
-def ran(following: Coroutine[Any, Any, Result]) -> Result:
-    """What a coroutine gives, in a thread of its own: the tests' own may have a loop already (Playwright's)."""
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(asyncio.run, following).result()
 
 
 def followed(looks: Looks) -> Following:

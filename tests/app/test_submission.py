@@ -8,6 +8,7 @@ from app.api import submission
 from app.api.submission import Wanted
 from app.store import Store
 from app.store.tables import IdempotentRequest
+from tests.app.loops import ran
 from tests.waiting import until
 
 
@@ -30,5 +31,5 @@ def test_a_key_is_renewed_for_as_long_as_its_request_comes_in(
             raise EOFError
 
     with pytest.raises(EOFError):
-        asyncio.run(receive())
+        ran(receive())
     assert store.requests.begin("k", "one") is None, "what became no job may be sent again at once"
