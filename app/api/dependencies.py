@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -13,33 +14,17 @@ from app.settings import Settings
 from app.store import Store
 
 
-def _settings(request: Request) -> Settings:
-    found: Settings = request.app.state.settings
+def _kept(name: str) -> Callable[[Request], Any]:
+    """A dependency that gives what the app keeps under a name."""
+
+    def found(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
     return found
 
 
-def _store(request: Request) -> Store:
-    found: Store = request.app.state.store
-    return found
-
-
-def _queue(request: Request) -> JobQueue:
-    found: JobQueue = request.app.state.queue
-    return found
-
-
-def _following(request: Request) -> Following:
-    found: Following = request.app.state.following
-    return found
-
-
-def _attendance(request: Request) -> Attendance:
-    found: Attendance = request.app.state.attendance
-    return found
-
-
-SettingsOf = Annotated[Settings, Depends(_settings)]
-StoreOf = Annotated[Store, Depends(_store)]
-QueueOf = Annotated[JobQueue, Depends(_queue)]
-FollowingOf = Annotated[Following, Depends(_following)]
-AttendanceOf = Annotated[Attendance, Depends(_attendance)]
+SettingsOf = Annotated[Settings, Depends(_kept("settings"))]
+StoreOf = Annotated[Store, Depends(_kept("store"))]
+QueueOf = Annotated[JobQueue, Depends(_kept("queue"))]
+FollowingOf = Annotated[Following, Depends(_kept("following"))]
+AttendanceOf = Annotated[Attendance, Depends(_kept("attendance"))]

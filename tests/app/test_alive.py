@@ -1,23 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from app.jobs.lanes import LANES
 from app.settings import Settings
-from app.store import Store, open_store
+from app.store import Store
 from app.store.folder import any_name
 from app.worker import alive as module
 from app.worker.alive import alive
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = open_store(settings)
-    opened.database.migrate()
-    yield opened
-    opened.database.close()
 
 
 def beat(store: Store, name: str, *lanes: str) -> None:

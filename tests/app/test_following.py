@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from analyzers.options import Options
 from app.api.following import Following
-from app.settings import Settings
-from app.store import Store, open_store
+from app.store import Store
 from app.store.jobs import Bounds, JobStore, Submission, Watched
 from app.store.tables import Job
 from tests.app.loops import ran
@@ -31,14 +30,6 @@ class Looks:
         if self.count <= self._failing:
             raise OperationalError("select", {}, Exception("gone"))
         return self._jobs.watch(job_ids)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = open_store(settings)
-    opened.database.migrate()
-    yield opened
-    opened.database.close()
 
 
 def submit(store: Store) -> Job:
