@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from analyzers.diagnosis.attempts import ON_RATE, SearchResult
+from analyzers.diagnosis.verdict import WORSE
 from analyzers.probe.evidence import ProbeEvidence, Run
 from analyzers.report import (
     FindingReport,
@@ -74,10 +75,6 @@ def probe_report(evidence: ProbeEvidence, search: SearchResult | None) -> ProbeR
     )
 
 
-_WORSE: Final[tuple[RunVerdict, ...]] = ("learnt", "slow", "unstable", "stuck", "diverged")
-"""Verdicts of runs from good to bad."""
-
-
 def run_report(run: Run) -> RunReport:
     """One run as the report shows it."""
     return RunReport(
@@ -128,7 +125,7 @@ def trainability(evidence: ProbeEvidence, search: SearchResult | None) -> dict[s
     cells: dict[tuple[float, str], RunVerdict] = {}
     for run in runs:
         key = run.learning_rate, run.input_scale
-        cells[key] = max(cells.get(key, run.verdict), run.verdict, key=_WORSE.index)
+        cells[key] = max(cells.get(key, run.verdict), run.verdict, key=WORSE.index)
     rates = sorted({rate for rate, _ in cells})
     scales = list(dict.fromkeys(scale for _, scale in cells))
     if len(cells) < 2:

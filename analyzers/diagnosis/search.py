@@ -167,7 +167,9 @@ class Search:
         setting = replace(self._setting(label, interventions, applied), extend=extend)
         run = self._made_before(setting) if keeps_graph else None
         try:
-            run = run or self._session.attempt(applied[-1].spec, label, fresh, keeps_graph)(setting)
+            run = run or self._session.attempt(
+                applied[-1].spec, label, fresh, keeps_graph=keeps_graph, own_numbers=setting.own_numbers
+            )(setting)
         except Unbuildable:
             return None
         attempt = Attempt(interventions, applied, run, {one.id for one in interventions} <= self._asked_for)
@@ -176,14 +178,10 @@ class Search:
 
     def _made_before(self, setting: Setting) -> Run | None:
         """The run that learnt at this very rate when the evidence was gathered, if there was one."""
-        wanted = (setting.scale, setting.weights, setting.seed, setting.learning_rate)
+        wanted = (setting.scale, setting.weights, setting.seed, setting.learning_rate, setting.own_numbers)
         for run in self._evidence.runs:
-            if (
-                run.input_scale,
-                run.weights,
-                run.seed,
-                run.learning_rate,
-            ) == wanted and run.verdict == "learnt":
+            made = (run.input_scale, run.weights, run.seed, run.learning_rate, run.own_numbers)
+            if made == wanted and run.verdict == "learnt":
                 return replace(run, label=setting.label, interventions=setting.interventions)
         return None
 
@@ -205,6 +203,7 @@ class Search:
             steps=self._session.plan.steps,
             interventions=tuple(one.id for one in interventions),
             lasting=failing.verdict == "unstable" or (self._session.above_all_rates and not rates),
+            own_numbers=failing.own_numbers,
         )
 
     def _prove(self) -> None:
@@ -234,8 +233,9 @@ class Search:
         session.watch.grant(session.proof_grace_s)
         label = " + ".join(attempt.ids)
         run_fixed = session.attempt(
-            attempt.spec, label, attempt.fresh, self._keeps_graph(attempt.interventions)
-        )
+            attempt.spec, label, attempt.fresh, keeps_graph=self._keeps_graph(attempt.interventions),
+            own_numbers=mended.own_numbers,
+        )  # fmt: skip
         run_original = session.original()
         original: list[Run] = []
         fixed: list[Run] = []
@@ -248,6 +248,7 @@ class Search:
                 f"as it is, proof seed {len(fixed)}", mended.input_scale, mended.weights,
                 session.seed(number), mended.learning_rate,
                 max(len(run.loss), self._least_of_the_original()), extend=False, lasting=self._to_the_end,
+                own_numbers=mended.own_numbers,
             )  # fmt: skip
             original.append(run_original(as_it_is))
             proof = Proof(

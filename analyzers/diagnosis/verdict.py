@@ -40,6 +40,10 @@ _OF_RUN: Final[dict[RunVerdict, Verdict]] = {
 }  # fmt: skip
 
 
+WORSE: Final[tuple[RunVerdict, ...]] = ("learnt", "slow", "unstable", "stuck", "diverged")
+"""Verdicts of runs from good to bad."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """The verdict with its confidence, its conditions and the reason where it is inconclusive."""
@@ -91,24 +95,54 @@ def judge(
 
 def _from_runs(evidence: ProbeEvidence) -> Judgement:
     decision = evidence.decision
-    same = [
-        run for run in evidence.runs
-        if run.weights == decision.weights and run.learning_rate == decision.learning_rate and not run.warmed
-    ]  # fmt: skip
+    same = evidence.alike(decision)
     seeds = [run for run in same if run.input_scale == decision.input_scale]
-    scales = [run for run in same if run.seed == decision.seed]
-    failed = [run for run in scales if run.verdict not in ("learnt", "slow")]
-    slower = [run for run in scales if run.verdict == "slow"]
+    scales = [run for run in evidence.comparable if run.seed == decision.seed]
+    here = [run for run in scales if run.input_scale == decision.input_scale]
+    elsewhere = [run for run in scales if run not in here and here[0].verdict == "learnt"]
+    failed = [run for run in elsewhere if run.verdict not in ("learnt", "slow")]
+    slower = [run for run in elsewhere if run.verdict == "slow"]
     learnt = [run for run in seeds if run.verdict == "learnt"]
     if decision.verdict == "learnt":
         if any(run.verdict not in ("learnt", "slow") for run in seeds):
             return Judgement("unstable", DOUBTFUL, (_seeds(len(learnt), len(seeds)),))
         if failed:
-            return Judgement("conditional", SINGLE, _scale_conditions(decision, failed))
+            return Judgement(
+                "conditional",
+                SINGLE,
+                _scale_conditions(here[0], failed, anew=here[0].weights != decision.weights),
+            )
         notes = tuple(f"On {IN_WORDS[run.input_scale]} it learns more slowly." for run in slower)
-        sure = len(same) > 1 and all(run.verdict == "learnt" for run in same)
+        runs = (*same, *scales)
+        sure = max(len(same), len(scales)) > 1 and all(run.verdict == "learnt" for run in runs)
         return Judgement("converges", AGREEING if sure else SINGLE, notes)
+    if (standard := wants_standard_numbers(evidence)) is not None:
+        return Judgement("conditional", SINGLE, (_number_condition(evidence, standard),))
     return _failed(evidence, seeds, scales)
+
+
+def wants_standard_numbers(evidence: ProbeEvidence) -> Run | None:
+    """The fresh run that learnt numbers of mean 0 and deviation 1 where those of the file's own scale are not learnt.
+
+    None where fresh weights do better on that scale than the saved ones: then those are to blame.
+    """
+    decision = evidence.decision
+    fresh = [
+        run for run in evidence.runs if run.weights == "fresh" and run.input_scale == decision.input_scale
+    ]
+    standard = next((run for run in fresh if not run.own_numbers and run.verdict == "learnt"), None)
+    own = next((run for run in fresh if run.own_numbers), None)
+    if not decision.own_numbers or standard is None or own is None:
+        return None
+    return standard if WORSE.index(own.verdict) >= WORSE.index(decision.verdict) else None
+
+
+def _number_condition(evidence: ProbeEvidence, standard: Run) -> str:
+    return (
+        f"It learns numbers of mean 0 and standard deviation 1, in {len(standard.loss)} steps; numbers on the scale of "
+        f"those that it answers now ({evidence.numbers}) it has not learnt after {len(evidence.decision.loss)}: scale "
+        "the targets, and scale its answers back."
+    )
 
 
 def _failed(evidence: ProbeEvidence, seeds: Sequence[Run], scales: Sequence[Run]) -> Judgement:
@@ -170,11 +204,12 @@ def _higher_rate(evidence: ProbeEvidence) -> tuple[str, ...]:
     return (f"At {times:.3g} times its learning rate it learns the task.",)
 
 
-def _scale_conditions(learnt: Run, failed: Sequence[Run]) -> tuple[str, ...]:
+def _scale_conditions(learnt: Run, failed: Sequence[Run], *, anew: bool = False) -> tuple[str, ...]:
     where = ", ".join(IN_WORDS[run.input_scale] for run in failed)
+    who = "With fresh weights it" if anew else "It"
     untouched = learnt.input_scale in UNTOUCHED
     what = "feed the data as they are" if untouched else "scale the data so before they are fed"
-    return (f"It learns on {IN_WORDS[learnt.input_scale]}, not on {where}: {what}.",)
+    return (f"{who} learns on {IN_WORDS[learnt.input_scale]}, not on {where}: {what}.",)
 
 
 def _seeds(learnt: int, total: int) -> str:

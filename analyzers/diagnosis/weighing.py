@@ -96,8 +96,7 @@ def _status(finding: Finding, evidence: ProbeEvidence, search: SearchResult | No
 def _always_learns(evidence: ProbeEvidence) -> bool:
     """Whether the model learnt as it is, from every random start that was tried."""
     decision = evidence.decision
-    conditions = (decision.weights, decision.input_scale, decision.learning_rate)
-    starts = [run for run in evidence.runs if (run.weights, run.input_scale, run.learning_rate) == conditions]
+    starts = [run for run in evidence.alike(decision) if run.input_scale == decision.input_scale]
     return decision.verdict == "learnt" and not any(run.verdict in STARTS_FAIL for run in starts)
 
 
@@ -115,12 +114,8 @@ def _by_scale(evidence: ProbeEvidence) -> str | None:
 
     None where only one scale was run.
     """
-    runs = {
-        run.input_scale: run
-        for run in reversed(evidence.runs)
-        if run.weights == evidence.decision.weights and run.seed == evidence.decision.seed
-        and run.learning_rate == evidence.decision.learning_rate
-    }  # fmt: skip
+    seed = evidence.decision.seed
+    runs = {run.input_scale: run for run in reversed(evidence.comparable) if run.seed == seed}
     if len(runs) < 2:
         return None
     natural = evidence.decision.verdict == "learnt"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from analyzers.diagnosis.attempts import SearchResult
-from analyzers.diagnosis.verdict import WARM_UP, Judgement, proof_of_failure
+from analyzers.diagnosis.verdict import WARM_UP, Judgement, proof_of_failure, wants_standard_numbers
 from analyzers.probe.evidence import ProbeEvidence, Run
 from analyzers.probe.scales import IN_WORDS
 from analyzers.report import Verdict
@@ -115,8 +115,10 @@ def _diverges(spec: ModelSpec, evidence: ProbeEvidence, _: Judgement) -> str:
     )
 
 
-def _conditional(_spec: ModelSpec, _evidence: ProbeEvidence, judgement: Judgement) -> str:
+def _conditional(_spec: ModelSpec, evidence: ProbeEvidence, judgement: Judgement) -> str:
     what = "its learning rate starts" if WARM_UP in judgement.conditions else "its input is scaled"
+    if wants_standard_numbers(evidence) is not None:
+        what = "the numbers that it is to predict are scaled"
     return " ".join((f"Whether this model learns depends on how {what}.", *judgement.conditions))
 
 

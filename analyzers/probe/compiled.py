@@ -279,6 +279,13 @@ class CompiledModel:
         norms: Array = np.sqrt(totals)
         return norms
 
+    def answers(self, batch: Batch) -> tuple[Array, ...]:
+        """What the trained outputs answer to a batch in inference mode, untraced: (batch, ..., units) each."""
+        inputs, _, _ = self._arguments(batch)
+        given = self.built.model(inputs, training=False)
+        everything = given if isinstance(given, list | tuple) else [given]
+        return tuple(np.asarray(everything[head.index], np.float32) for head in self.heads)
+
     def infer(self, batch: Batch) -> Mapping[str, Array]:
         """Inference mode on a batch: ``loss``, ``judged``, ``accuracy``, ``gains``, ``spread``."""
         return {key: np.asarray(value) for key, value in self._infer(*self._arguments(batch)).items()}

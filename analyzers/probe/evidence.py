@@ -87,6 +87,7 @@ class Run:
         verdict: how the run is judged (``analyzers.probe.judgement``).
         normalized_loss: the same on fresh samples at the end.
         extrapolated_steps: for ``slow``, the steps to half of chance with a lower and upper bound.
+        own_numbers: it was asked for numbers like those that the trained model answers, not for standardised ones.
         warmed: the rate rose to its value over the first steps, and gradients were clipped.
         by_output: the normalised loss at the end of each output that counts, by its layer's name; empty where
             there is only one.
@@ -111,6 +112,7 @@ class Run:
     normalized_loss: float
     extrapolated_steps: tuple[float, float, float] | None = None
     warmed: bool = False
+    own_numbers: bool = False
     by_output: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -132,6 +134,8 @@ class ProbeEvidence:
         cut: the hard deadline ended the probe early.
         blind: the deciding run once more, with one and the same input for every sample; None where it was
             not made.
+        numbers: mean and standard deviation of the numbers that the trained model answers, in words for a person,
+            where they are far from 0 and 1; None where it was asked for those.
         memorized: the model and the control on the samples of one batch, over and over; None likewise.
     """
 
@@ -148,6 +152,25 @@ class ProbeEvidence:
     cut: bool = False
     blind: Run | None = None
     memorized: tuple[Run, Run] | None = None
+    numbers: str | None = None
+
+    @property
+    def comparable(self) -> tuple[Run, ...]:
+        """Runs that tell whether the input's scale matters: they differ from each other in scale and seed alone.
+
+        Those of the deciding run's weights; where saved weights learnt, of fresh ones, since saved weights know
+        one scale only (PROBE.md).
+        """
+        decision = self.decision
+        if decision.weights == "saved" and decision.verdict == "learnt":
+            fresh = [run for run in self.runs if run.weights == "fresh" and not run.own_numbers]
+            if len({run.input_scale for run in fresh}) > 1:
+                return self.alike(fresh[0])
+        return self.alike(decision)
+
+    def alike(self, run: Run) -> tuple[Run, ...]:
+        """Runs that differ from this one in input scale and seed alone."""
+        return tuple(one for one in self.runs if _setting(one) == _setting(run))
 
     @property
     def decision(self) -> Run:
@@ -180,3 +203,7 @@ class ProbeEvidence:
     def outcome(self) -> RunVerdict:
         """What became of the model as it is, told stuck from slow, and from what a warm-up helps."""
         return "slow" if self.merely_slow or self.warmed is not None else self.decision.verdict
+
+
+def _setting(run: Run) -> tuple[object, ...]:
+    return run.weights, run.learning_rate, run.warmed, run.own_numbers, run.interventions

@@ -11,7 +11,7 @@ import numpy as np
 from analyzers.options import Options, TaskName
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.instruments.outputs import OutputKind
-from analyzers.probe.task import Link
+from analyzers.probe.task import Link, Numbers
 from analyzers.spec import Array, ModelSpec, ObjectSpec, TrainingSpec, kinds
 from analyzers.spec.graph import Graph, Node
 from analyzers.spec.output_heads import LOSS_FAMILIES, Head, heads
@@ -74,6 +74,7 @@ class TrainedHead:
         link: range of the numbers, where it gives numbers.
         mirrors: it gives its input back.
         bounds: lowest and highest number, where the sender named them.
+        numbers: their scale, where the trained file tells another than mean 0 and standard deviation 1.
     """
 
     index: int
@@ -86,6 +87,7 @@ class TrainedHead:
     link: Link = "linear"
     mirrors: bool = False
     bounds: tuple[float, float] | None = None
+    numbers: Numbers | None = None
 
     @property
     def classes(self) -> int:
@@ -200,7 +202,7 @@ def _as_asked(index: int, given: Head, graph: Graph, said: Options, asked: Train
     task: TaskName = "regression" if asked.kind == "values" else "classification"
     head = _trained(index, given, graph, said.model_copy(update={"task": task}))
     if head.kind == "values":
-        head = replace(head, link=asked.link, mirrors=asked.mirrors)
+        head = replace(head, link=asked.link, mirrors=asked.mirrors, numbers=asked.numbers)
     return head
 
 

@@ -53,7 +53,9 @@ def _question(graph: Graph, head: TrainedHead, feeds: Sequence[Feed]) -> Questio
         and _keeps_places(graph, graph.inputs[first], output)
     )
     goal = "classes" if head.classes else "input" if head.mirrors else "values"
-    return Question(goal, head.classes, head.units, sizes, local, head.link, head.bounds)  # type: ignore[arg-type] # literals
+    return Question(
+        goal, head.classes, head.units, sizes, local, head.link, head.bounds, head.numbers  # type: ignore[arg-type] # literals
+    )  # fmt: skip
 
 
 def _keeps_places(graph: Graph, start: Node, end: Node) -> bool:

@@ -18,7 +18,7 @@ from analyzers.probe.targets import Targets
 from analyzers.probe.task import Batch, Task
 from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.report import RunVerdict
-from analyzers.spec import ModelSpec, ObjectSpec
+from analyzers.spec import Array, ModelSpec, ObjectSpec
 from analyzers.spec.flatten import flatten
 from analyzers.spec.output_heads import output_names
 
@@ -57,6 +57,7 @@ class Setting:
         patient: give it more steps on a silent plateau too, as the run that decides deserves.
         warmed: let the rate rise to its value over the first steps, and clip gradients.
         lasting: do not stop once the task is learnt, but see whether it stays so.
+        own_numbers: ask for numbers like those that the trained model answers.
         samples: ``new`` ones for every step; ``same``: those of the first step over and over; ``blind``: new
             ones whose input is that of the first, so that nothing tells the answers apart.
     """
@@ -72,6 +73,7 @@ class Setting:
     patient: bool = False
     warmed: bool = False
     lasting: bool = False
+    own_numbers: bool = False
     samples: Literal["new", "same", "blind"] = "new"
 
 
@@ -154,6 +156,16 @@ class Trial:
             ):
                 limit += setting.steps // 2
         return self._finished(setting, record, task)
+
+    def answers(self, setting: Setting) -> tuple[Array, ...]:
+        """What the trained outputs answer before any step: (samples, ..., units) each."""
+        self._initialize(setting)
+        task = self.targets.task(setting.seed)
+        batches = [
+            task.batch(self.plan.batch, setting.scale, EVALUATION + i) for i in range(EVALUATION_BATCHES)
+        ]
+        found = [self.compiled.answers(batch) for batch in batches]
+        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def _record(self) -> _Record:
         """Nothing seen yet; what is not of one output is shared by the series of all."""
@@ -243,6 +255,7 @@ class Trial:
             seed=setting.seed,
             learning_rate=setting.learning_rate,
             warmed=setting.warmed,
+            own_numbers=setting.own_numbers,
             loss=tuple(step.loss for step in steps),
             judged=tuple(series.judged),
             accuracy=tuple(step.accuracy for step in steps),

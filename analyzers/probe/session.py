@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -16,15 +16,16 @@ from analyzers.probe.evidence import MERELY_SLOW, UNDER_WAY, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.heads import TrainedHead, untrained
 from analyzers.probe.judgement import LEARNT
+from analyzers.probe.own_numbers import in_units, own_numbers
 from analyzers.probe.plan import cores, gflops, make_plan
 from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
 from analyzers.probe.scales import IN_WORDS, scales_of, without_scale
-from analyzers.probe.targets import make_targets
+from analyzers.probe.targets import Targets, make_targets, on_numbers
 from analyzers.probe.task import in_words
 from analyzers.probe.unaugmented import SAID, augments
 from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.progress import ProgressCallback
-from analyzers.spec import ModelSpec, kinds
+from analyzers.spec import Array, ModelSpec, kinds
 from analyzers.spec.cost import estimate
 from analyzers.spec.graph import Graph
 from analyzers.spec.learning_rates import SLACK, Rate, rate_of, usual_rate
@@ -66,6 +67,13 @@ STANDARD_TARGETS: Final = (
     "target_range=LOW,HIGH to have the model tried on such targets."
 )
 
+OWN_TARGETS: Final = (
+    "The numbers to predict were on the scale of those that the trained model answers: {}. With fresh weights they had "
+    "mean 0 and standard deviation 1."
+)
+
+FRESH: Final = "with fresh weights"
+
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
 
@@ -80,6 +88,8 @@ class ProbeSession:
         memory_bytes: memory that training may take.
         progress: told about every few steps.
         broken: the file's weights hold numbers that are not finite; they decide, however often it was trained.
+        errors: by an output's position, (units,) by how much its answers were too large in its own training, where
+            the file tells.
 
     Attributes:
         spec: the model, with the probe's losses in place of the author's own.
@@ -102,6 +112,7 @@ class ProbeSession:
         memory_bytes: int,
         progress: ProgressCallback,
         broken: bool = False,
+        errors: Mapping[int, Array] | None = None,
     ) -> None:
         if found := problems(spec):
             listed = "; ".join(f"{path}: {reason}" for path, reason in found[:3])
@@ -123,9 +134,11 @@ class ProbeSession:
         self.weights: Literal["saved", "fresh"] = "saved" if trained or broken else "fresh"
         self._runs: list[Run] = []
         self._first_run_s = 0.0
-        self._trial: Trial | None = None
+        self._errors = errors or {}
+        self._own: Targets | None = None
+        self._trials: dict[bool, Trial] = {}
         self._control_trial: Trial | None = None
-        self._latest: tuple[tuple[str, frozenset[str]], Trial] | None = None
+        self._latest: tuple[tuple[str, frozenset[str], bool], Trial] | None = None
 
     def seed(self, number: int) -> int:
         """The ``number``-th seed of this diagnosis; proof seeds start at 100."""
@@ -138,7 +151,9 @@ class ProbeSession:
         training = self.spec.training
         if training is None or training.optimizer is None:
             said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
-        if any(head.takes_any_number for head in self.targets.heads):
+        if self._own is not None:
+            said.append(OWN_TARGETS.format(in_units(self._own)))
+        elif any(head.takes_any_number for head in self.targets.heads):
             said.append(STANDARD_TARGETS)
         names = output_names(self.spec)
         trained = {head.index for head in self.targets.heads}
@@ -165,11 +180,12 @@ class ProbeSession:
             except OutOfTimeError:
                 cut = True
         deciding = self._deciding()
+        targets = self._targets(own=bool(self._runs) and self._runs[deciding].own_numbers)
         return ProbeEvidence(
             task=in_words(self.targets.layout, self.plan.batch),
             classes_used=self.targets.classes,
-            chance_loss=self.targets.chance,
-            floor_loss=self.targets.floor,
+            chance_loss=targets.chance,
+            floor_loss=targets.floor,
             batch_size=self.plan.batch,
             control=control,
             runs=tuple(self._runs),
@@ -177,6 +193,7 @@ class ProbeSession:
             scales_itself=self.scales.itself,
             reductions=(*self.plan.reductions, *((SAID,) if augments(self.spec) else ())),
             cut=cut,
+            numbers=in_units(self._own) if self._own is not None else None,
         )
 
     def _control(self) -> Run:
@@ -213,16 +230,41 @@ class ProbeSession:
             "as it is", self.scales.natural, self.weights, self.seed(0), self.rate, self.plan.steps,
             lasting=self.above_all_rates,
         )  # fmt: skip
-        for scale in self.scales.tried:
-            label = "as it is, on " + ("token ids" if without_scale(self.plan.feeds) else IN_WORDS[scale])
-            self._run(self._asked_alike(replace(base, label=label, scale=scale, patient=not self._runs)))
-        first = self._runs[0]
+        self._own = self._own_targets(base)
+        base = replace(base, own_numbers=self._own is not None)
+        where = "token ids" if without_scale(self.plan.feeds) else IN_WORDS[base.scale]
+        first = self._run(replace(base, label=f"as it is, on {where}", patient=True))
+        fresh = replace(base, label=FRESH, weights="fresh", own_numbers=False)
         if self.weights == "saved":
-            self._run(self._asked_alike(replace(base, label="with fresh weights", weights="fresh")))
+            self._with_fresh_weights(fresh, first)
+        known = self.weights == "saved" and first.verdict == "learnt"  # on which scale they were trained
+        for scale in self.scales.tried[1:]:
+            there = fresh if known else base
+            label = f"{there.label}, on {IN_WORDS[scale]}"
+            self._run(self._asked_alike(replace(there, label=label, scale=scale)))
         if first.verdict == "learnt":
             self._confirm(base)
             return
         self._excuse(base, first)
+
+    def _own_targets(self, base: Setting) -> Targets | None:
+        """The questions on the scale of a trained model's own answers, where that is not the standard one."""
+        if self.weights == "fresh" or not any(head.takes_any_number for head in self.targets.heads):
+            return None
+        answers = self._trial(own=False).answers(base)
+        found = {
+            head.index: numbers
+            for head, given in zip(self.targets.heads, answers, strict=True)
+            if head.takes_any_number
+            and (numbers := own_numbers(given, self._errors.get(head.index))) is not None
+        }
+        return on_numbers(self.targets, found, self.scales.natural, self._options.seed) if found else None
+
+    def _with_fresh_weights(self, fresh: Setting, first: Run) -> None:
+        """The design without the state: where it learns standardised numbers, on the file's own numbers too."""
+        run = self._run(self._asked_alike(fresh))
+        if first.own_numbers and first.verdict != "learnt" == run.verdict:
+            self._run(replace(fresh, label=f"{FRESH}, on numbers like its own", own_numbers=True))
 
     def _asked_alike(self, setting: Setting) -> Setting:
         """The run with as many steps as the first one took to learn, so that their ends can be compared."""
@@ -292,7 +334,7 @@ class ProbeSession:
             return evidence
         setting = Setting(
             f"as it is, {ORDINALS[1]} seed", decision.input_scale, decision.weights, self.seed(1),
-            decision.learning_rate, self.plan.steps,
+            decision.learning_rate, self.plan.steps, own_numbers=decision.own_numbers,
         )  # fmt: skip
         try:
             return replace(evidence, runs=(*evidence.runs, self._run(setting)))
@@ -311,6 +353,7 @@ class ProbeSession:
         base = Setting(
             "without an input that tells", decision.input_scale, decision.weights, decision.seed,
             decision.learning_rate, len(decision.loss), extend=False, samples="blind",
+            own_numbers=decision.own_numbers,
         )  # fmt: skip
         again = replace(base, label="the same samples again and again", steps=steps, samples="same")
         try:
@@ -344,12 +387,19 @@ class ProbeSession:
 
     def original(self) -> Callable[[Setting], Run]:
         """A way to run the model as it is, on its compiled graph."""
-        trial = self._trial or make_trial(self.spec, self.plan, self.targets)
-        self._trial = trial
-        return lambda setting: trial.run(setting, self.watch)
+        return lambda setting: self._trial(own=setting.own_numbers).run(setting, self.watch)
+
+    def _trial(self, *, own: bool) -> Trial:
+        """The model as it is, ready to run."""
+        if own not in self._trials:
+            self._trials[own] = make_trial(self.spec, self.plan, self._targets(own=own))
+        return self._trials[own]
+
+    def _targets(self, *, own: bool) -> Targets:
+        return self._own if own and self._own is not None else self.targets
 
     def attempt(
-        self, spec: ModelSpec, label: str, fresh: frozenset[str], keeps_graph: bool
+        self, spec: ModelSpec, label: str, fresh: frozenset[str], *, keeps_graph: bool, own_numbers: bool
     ) -> Callable[[Setting], Run]:
         """A way to run a changed model; on the original's compiled graph where only the rate changed.
 
@@ -357,12 +407,13 @@ class ProbeSession:
         """
         if keeps_graph:
             return self.original()
-        if self._latest is None or self._latest[0] != (label, fresh):
+        key = label, fresh, own_numbers
+        if self._latest is None or self._latest[0] != key:
             self.watch.begin("fixing", f"building the model with {label}", needs_s=self._first_run_s)
             targets = make_targets(  # the change may be one of the loss or the last activation
-                spec, self.plan.feeds, self._options, self.scales.natural, self.targets
+                spec, self.plan.feeds, self._options, self.scales.natural, self._targets(own=own_numbers)
             )
-            self._latest = ((label, fresh), make_trial(spec, self.plan, targets, fresh))
+            self._latest = (key, make_trial(spec, self.plan, targets, fresh))
         trial = self._latest[1]
         return lambda setting: trial.run(setting, self.watch)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from analyzers.probe.feeds import Feed
 from analyzers.probe.heads import TrainedHead, trained_heads
 from analyzers.probe.instruments.outputs import TINY
 from analyzers.probe.layout import make_layout, resized
-from analyzers.probe.task import Layout, Task
+from analyzers.probe.task import Layout, Numbers, Task
 from analyzers.spec import Array, ModelSpec
 
 SAMPLES = 480
@@ -122,6 +122,24 @@ def make_targets(
     set_aside = like.set_aside if like is not None else frozenset()
     graded = grades(heads, used, Task(layout, options.seed), scale)
     return Targets(heads, used, graded, weights, layout, set_aside)
+
+
+def on_numbers(targets: Targets, numbers: Mapping[int, Numbers], scale: InputScale, seed: int) -> Targets:
+    """The same questions about numbers on another scale.
+
+    Args:
+        targets: of the model.
+        numbers: their scale, by the output's position.
+        scale: of the input.
+        seed: of the answers from which chance is told.
+    """
+    heads = tuple(replace(head, numbers=numbers.get(head.index)) for head in targets.heads)
+    asked = zip(targets.layout.questions, heads, strict=True)
+    layout = replace(
+        targets.layout, questions=tuple(replace(one, numbers=head.numbers) for one, head in asked)
+    )
+    graded = grades(heads, targets.used, Task(layout, seed), scale)
+    return replace(targets, heads=heads, layout=layout, grades=graded)
 
 
 def grades(

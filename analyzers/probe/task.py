@@ -31,6 +31,14 @@ _PIXEL_SCALES: Final[dict[Link, InputScale]] = {"unit": "0-1", "signed": "-1-1",
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Mean and standard deviation of the numbers that each unit of an output is asked for."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Question:
     """What one trained output is asked.
 
@@ -43,6 +51,7 @@ class Question:
         local: each answer is about its own place in the input; else the sample as a whole decides all.
         link: range of the numbers.
         bounds: lowest and highest number, where the sender named them.
+        numbers: their scale, where the trained file tells another than mean 0 and standard deviation 1.
     """
 
     goal: Literal["classes", "values", "input"]
@@ -52,6 +61,7 @@ class Question:
     local: bool = False
     link: Link = "linear"
     bounds: tuple[float, float] | None = None
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True)
@@ -197,10 +207,12 @@ class Task:
         mixing = codes.smooth(mixing, places)[0]
         mixing /= np.linalg.norm(mixing, axis=-2, keepdims=True)
         numbers = (shown[..., None, :] @ mixing)[..., 0, :]
-        if question.bounds is None:
-            return linked(numbers, question.link)
-        low, high = question.bounds
-        return low + (high - low) * linked(numbers, "unit")
+        if question.bounds is not None:
+            low, high = question.bounds
+            return low + (high - low) * linked(numbers, "unit")
+        if question.numbers is not None:
+            numbers = np.asarray(question.numbers.mean) + np.asarray(question.numbers.std) * numbers
+        return linked(numbers, question.link)
 
     def _input(self, question: Question, drawn: Codes, scale: InputScale) -> Array:
         feed, show, code = self.layout.feeds[0], self._shows[0], drawn.shown[0]

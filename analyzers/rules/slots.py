@@ -54,7 +54,7 @@ _AVERAGES: Final[Mapping[str, _Slot]] = {
     "Lion": _Slot("momentum", "average", "beta_2", 0.99),
     "SGD": _Slot("momentum", "average", "momentum", 0.0),
 }
-"""Optimizer -> the slot that averages gradients; SGD's holds steps, which are gradients times the rate."""
+"""Optimizer -> the slot that averages gradients; SGD's holds steps, which are gradients times minus the rate."""
 
 KERNEL_ROLES: Final = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel")
 """Kernels of weighted layers, the one that meets the layer's input first."""
@@ -133,7 +133,19 @@ class GradientMemory:
         if self.keeps == "sum":
             grown = summary.mean - self.start
             return math.sqrt(grown / self.steps) if self.steps and grown > _LOST * self.start else None
-        return summary.rms * (self.scale or 1.0) / (begun if self.keeps == "average" else 1.0)
+        return summary.rms * abs(self.scale or 1.0) / (begun if self.keeps == "average" else 1.0)
+
+    def average(self, layer: str, role: str) -> NDArray[np.float64] | None:
+        """The averaged gradient of one tensor, corrected for its start at zero.
+
+        Returns:
+            None where the tensor has no slot, or the slots keep no average on a known scale.
+        """
+        slot = self.slots.get((layer, role))
+        if slot is None or self.keeps != "average" or self.scale is None:
+            return None
+        begun = 1.0 if self.steps is None else 1 - self.decay ** max(self.steps, 1)
+        return self.graph.flat.weights.load(slot).astype(np.float64) * (self.scale / begun)
 
     def unit_squares(self, slot: TensorInfo) -> NDArray[np.float64]:
         """Mean recorded squared gradient of each unit (the last axis), up to a factor that all tensors share."""
@@ -188,7 +200,7 @@ def _memory(graph: Graph, table: Mapping[str, _Slot]) -> GradientMemory | None:
     scale: float | None = 1.0
     if training.optimizer.kind == "SGD":
         rate = rate_in_force(spec)
-        scale = (1 - setting) / rate if rate else None
+        scale = -(1 - setting) / rate if rate else None
     return GradientMemory(graph, kept.keeps, float(setting), 0.0, scale, slots)
 
 

@@ -139,8 +139,9 @@ class FakeSession:
         return lambda setting: self._run("original", setting)
 
     def attempt(
-        self, _spec: ModelSpec, label: str, _fresh: frozenset[str], keeps_graph: bool
+        self, _spec: ModelSpec, label: str, _fresh: frozenset[str], *, keeps_graph: bool, own_numbers: bool
     ) -> Callable[[Setting], Run]:
+        assert not own_numbers
         assert keeps_graph == ("learning-rate" in label and "+" not in label)
         if label == "leaky-relu":
             raise Unbuildable((("d0", "made so by the test"),))

@@ -64,6 +64,35 @@ def test_saved_weights_that_know_another_scale_are_conditional() -> None:
     assert found.conditions[0].startswith("It learns on raw pixels 0-255, not on standardised input")
 
 
+def test_where_saved_weights_learnt_fresh_ones_tell_whether_the_scale_matters() -> None:
+    saved, fresh = learnt(weights="saved"), learnt()
+    assert _judge(saved, fresh, learnt(scale="raw")) == Judgement("converges", AGREEING)
+    assert _judge(saved, run(), run(scale="raw")).verdict == "converges"  # the design fails on either
+    found = _judge(saved, fresh, run(scale="raw"))
+    assert (found.verdict, found.confidence) == ("conditional", SINGLE)
+    assert found.conditions[0].startswith("With fresh weights it learns on standardised input")
+
+
+def _of_numbers(of_saved: RunVerdict, of_fresh: RunVerdict) -> Judgement:
+    own = {"own_numbers": True}
+    runs = (run(of_saved, weights="saved", **own), learnt(), run(of_fresh, **own))
+    return judge([], evidence(*runs, numbers="mean 150, standard deviation 60"))
+
+
+@pytest.mark.parametrize(("of_saved", "of_fresh"), [("stuck", "stuck"), ("slow", "slow"), ("slow", "stuck")])
+def test_numbers_that_only_their_scale_keeps_from_being_learnt_are_a_condition(
+    of_saved: RunVerdict, of_fresh: RunVerdict
+) -> None:
+    found = _of_numbers(of_saved, of_fresh)
+    assert (found.verdict, found.confidence) == ("conditional", SINGLE)
+    assert "(mean 150, standard deviation 60) it has not learnt" in found.conditions[0]
+
+
+def test_saved_weights_that_do_worse_on_their_own_numbers_than_fresh_ones_are_to_blame() -> None:
+    assert _of_numbers("stuck", "slow").verdict == "stuck"
+    assert _of_numbers("stuck", "learnt").verdict == "stuck"
+
+
 def test_luck_on_another_scale_does_not_excuse_a_fresh_model() -> None:
     found = _judge(run(), learnt(scale="raw"))
     assert (found.verdict, found.confidence) == ("stuck", SINGLE)

@@ -86,6 +86,10 @@ class ExplodingGradient(Rule):
         if (abstained := control_failed(evidence)) is not None:
             return abstained
         run = evidence.decision
+        if run.own_numbers:
+            return NotApplicable(
+                "its answers are large numbers themselves, and the gradient is as large as they are"
+            )
         start = gradient_profile(facts.graph, run, range(min(WINDOW, len(run.loss))))
         layers: dict[str, dict[str, Any]] = {}
         for path, series in run.gradient_norms.items():

@@ -113,12 +113,7 @@ def _advice(good: InputScale, bad: InputScale) -> str:
 
 def _by_scale(evidence: ProbeEvidence) -> dict[InputScale, list[Run]]:
     """Runs that differ from the deciding one in nothing but scale and seed, by scale."""
-    decision = evidence.decision
     groups: dict[InputScale, list[Run]] = {}
-    for run in evidence.runs:
-        same = (run.weights, run.learning_rate, run.interventions) == (
-            decision.weights, decision.learning_rate, decision.interventions,
-        )  # fmt: skip
-        if same:
-            groups.setdefault(run.input_scale, []).append(run)
+    for run in evidence.comparable:
+        groups.setdefault(run.input_scale, []).append(run)
     return groups

@@ -1,0 +1,40 @@
+"""By how much a trained regression's answers were off in its last steps, as the optimizer's state remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from analyzers.rules.slots import GradientMemory, gradient_averages
+from analyzers.spec import Array, ModelSpec
+from analyzers.spec.graph import Graph
+from analyzers.spec.output_heads import Head, heads
+
+
+def recorded_errors(spec: ModelSpec) -> Mapping[int, Array]:
+    """The mean error of each linear output under mean squared error: (units,) answer minus target.
+
+    The gradient of such an output's bias is twice its mean error over the number of units, times the loss weight.
+
+    Returns:
+        By the output's position; empty where the optimizer averages no gradients.
+    """
+    graph = Graph(spec)
+    memory = gradient_averages(graph)
+    if memory is None or memory.scale is None:
+        return {}
+    weights = spec.training.loss_weights if spec.training else None
+    found = {}
+    for index, head in enumerate(heads(graph, spec.training)):
+        gradient = _bias_gradient(memory, head)
+        weight = weights[index] if weights else 1.0
+        if gradient is not None and weight:
+            found[index] = gradient * len(gradient) / (2 * float(weight))
+    return found
+
+
+def _bias_gradient(memory: GradientMemory, head: Head) -> Array | None:
+    if head.loss is None or head.loss.kind != "MeanSquaredError" or head.activation != "linear":
+        return None
+    if memory.graph.layer(head.producer).kind != "Dense" or len(head.shape) != 2:
+        return None
+    return memory.average(head.producer.path, "bias")
