@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import keras
 import pytest
 
 from analyzers.report import Report
 from tests.app.server import REAL, Server, start
+from tests.probe.models import plain
+from tests.support import saved
 from tests.zoo.files import model_file
 
 ROOT = Path(__file__).parents[1]
@@ -76,8 +79,11 @@ def test_curl_answers_with_the_report(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_command_line_repairs_a_stuck_model(tmp_path: Path) -> None:
-    (tmp_path / "unstuck.toml").write_text("[diagnose]\nbudget_s = 500\n", "utf-8")
-    done = shell(block("cli").strip(), with_model(tmp_path, "c1"))
+    (tmp_path / "unstuck.toml").write_text(
+        '[diagnose]\nbudget_s = 300\ninput_range = "standardized"\n', "utf-8"
+    )
+    saved(plain(keras.optimizers.Adam(0.3)), tmp_path).rename(tmp_path / "model.keras")
+    done = shell(block("cli").strip(), tmp_path)
     assert done.returncode == 1, done.stderr
     assert (tmp_path / "repaired.keras").stat().st_size > 0
 
