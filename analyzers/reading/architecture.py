@@ -112,6 +112,9 @@ class _Reader:
         """One layer of a functional model, its calls still as written; a function that is two operations, as both."""
         written = class_name(item)
         calls = nodes.calls(item.get("inbound_nodes"), written, names.legal, names.shapes)
+        built = told_shapes.built_shapes(item)
+        if len(calls) == 1 and len(built) == len(Call(calls[0].args).inputs):
+            names.shapes.update(zip(Call(calls[0].args).inputs, built, strict=True))
         if not self.legacy and operations.is_operation(item):
             made = operations.keras_operation(item, calls, names.shapes, merging=not self.masked)
             return [replace(self._operation(made, place), operation=True)]
