@@ -28,13 +28,14 @@ LAYERS: Final[Mapping[str, str]] = _because(
         "works on bounding boxes": ("MaxNumBoundingBoxes",),
         "makes sizes that are drawn while it runs": ("RandomHeight", "RandomWidth"),
         "makes another shape depending on how it is called": ("ReversibleEmbedding",),
-        "prepares audio before training": ("STFTSpectrogram", "MelSpectrogram"),
+        "draws its kernel with SciPy, which unstuck does not need otherwise": ("STFTSpectrogram",),
+        "tells a wrong number of frames for some lengths, and measures each sample by the loudest of its batch": ("MelSpectrogram",),
     }
 )  # fmt: skip
 """Layer -> why it is not built."""
 
 INITIALIZERS: Final[Mapping[str, str]] = _because(
-    {"is a base class": ("Initializer",), "belongs to layers that prepare audio": ("STFT",)}
+    {"is a base class": ("Initializer",), "belongs to a layer that is left out, and takes SciPy": ("STFT",)}
 )
 REGULARIZERS: Final[Mapping[str, str]] = _because({"is a base class": ("Regularizer",)})
 CONSTRAINTS: Final[Mapping[str, str]] = _because({"is a base class": ("Constraint",)})
