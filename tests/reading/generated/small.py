@@ -347,6 +347,19 @@ def preprocessing(keras: Any) -> Any:
     return keras.Model(source, kl.Dense(2)(kl.Flatten()(kl.Conv2D(3, 3)(x))))
 
 
+def undone_augmentations(keras: Any) -> Any:
+    """Augmentations that are read as what they are at inference."""
+    kl = keras.layers
+    names = ("RandomHeight", "RandomWidth", "RandAugment", "AugMix", "RandomColorJitter")
+    arguments: dict[str, Any] = {"RandomHeight": {"factor": 0.2}, "RandomWidth": {"factor": 0.2},
+                                 "RandomColorJitter": {"brightness_factor": 0.1}}  # fmt: skip
+    source = x = keras.Input((12, 12, 3))
+    for name in names:
+        if hasattr(kl, name):
+            x = getattr(kl, name)(**arguments.get(name, {}))(x)
+    return keras.Model(source, kl.Dense(2)(kl.GlobalAveragePooling2D()(kl.Conv2D(3, 3)(x))))
+
+
 def normalization(keras: Any) -> Any:
     kl = keras.layers
     source = keras.Input((5,))
@@ -646,7 +659,8 @@ SMALL: Final[dict[str, Build]] = {
         masked_functional, masked_series, masked_pooling, sequence_to_sequence, masked_sequence_to_sequence,
         attention, transformer, cross_attention, masked_transformer, u_net, several_outputs, shared_tower,
         nested_twice, nested_sequential, frozen_base, time_distributed, time_distributed_model, conv_lstm,
-        conv_lstm_1d, bidirectional_conv_lstm, mixed_precision, spectral, categories, preprocessing, normalization, normalizations,
+        conv_lstm_1d, bidirectional_conv_lstm, mixed_precision, spectral, categories, preprocessing, undone_augmentations,
+        normalization, normalizations,
         reshapes, arithmetic, einsum, channels_first, fixed_batch, slashes, states_out, embedding_dot, residual,
         autoencoder, dictionary_inputs, doubled, time_distributed_graph, operations, array_operations,
         image_operations, tensorflow_operations, tensorflow_arrays, tensorflow_images, tensorflow_sizes,
