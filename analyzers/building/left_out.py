@@ -21,20 +21,21 @@ LAYERS: Final[Mapping[str, str]] = _because(
         "is built as the layer of its one cell, or as a layer for each of a stack; cells of the author's are not": ("RNN",),
         "is a part of a recurrent layer and made with it": ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
         "holds layers that its constructor deserialises": ("Pipeline",),
-        "chooses among operations by name while it runs": ("AugMix", "RandAugment"),
-        "mixes labels as well as images": ("CutMix", "MixUp"),
-        "holds random streams that are not seeded one by one": ("RandomColorJitter",),
+        "chooses among operations by name while it runs, and is read as Identity": ("AugMix", "RandAugment"),
+        "mixes labels as well as images, and is read as Identity": ("CutMix", "MixUp"),
+        "holds random streams that are not seeded one by one, and is read as Identity": ("RandomColorJitter",),
         "cannot be traced as a part of a graph": ("Equalization",),
         "works on bounding boxes": ("MaxNumBoundingBoxes",),
-        "makes sizes that are drawn while it runs": ("RandomHeight", "RandomWidth"),
+        "makes sizes that are drawn while it runs, and is read as Identity": ("RandomHeight", "RandomWidth"),
         "makes another shape depending on how it is called": ("ReversibleEmbedding",),
-        "prepares audio before training": ("STFTSpectrogram", "MelSpectrogram"),
+        "draws its kernel with SciPy, which unstuck does not need otherwise": ("STFTSpectrogram",),
+        "tells a wrong number of frames for some lengths, and measures each sample by the loudest of its batch": ("MelSpectrogram",),
     }
 )  # fmt: skip
 """Layer -> why it is not built."""
 
 INITIALIZERS: Final[Mapping[str, str]] = _because(
-    {"is a base class": ("Initializer",), "belongs to layers that prepare audio": ("STFT",)}
+    {"is a base class": ("Initializer",), "belongs to a layer that is left out, and takes SciPy": ("STFT",)}
 )
 REGULARIZERS: Final[Mapping[str, str]] = _because({"is a base class": ("Regularizer",)})
 CONSTRAINTS: Final[Mapping[str, str]] = _because({"is a base class": ("Constraint",)})

@@ -16,7 +16,7 @@ from analyzers.building.ops import OPERATIONS, make_operation
 from analyzers.errors import InputError
 from analyzers.spec import Call, LayerSpec, ModelSpec, Shape
 from analyzers.spec.flatten import flatten
-from analyzers.spec.shapes import infer_shapes
+from analyzers.spec.shapes import infer_shapes, merges
 from analyzers.spec.windows import spatial_axes
 
 MAX_LAYERS: Final = 5_000
@@ -90,7 +90,7 @@ def is_operation(layer: LayerSpec) -> bool:
         return False
     if layer.kind not in LAYERS:
         return True
-    return not all(call.args and isinstance(call.args[0], tuple) for call in layer.inbound)
+    return not all(call.args and merges(call.args[0]) for call in layer.inbound)
 
 
 def _part(layer: LayerSpec) -> keras.Operation | None:

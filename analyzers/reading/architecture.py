@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from analyzers.bounds import MAX_LAYERS
 from analyzers.errors import InputError
-from analyzers.reading import masks, nodes, operations, stacked, stepwise, told_shapes, unshaped
+from analyzers.reading import masks, nodes, operations, sizes, stacked, stepwise, told_shapes, unshaped
 from analyzers.reading.layer_names import Names, Place
 from analyzers.reading.layers import MODELS, LayerConfig, upgrade
 from analyzers.reading.objects import class_name, dtype_policy
@@ -89,30 +89,44 @@ class _Reader:
             as_str(item.get("name") or sub_config(item).get("name"), "a layer's name") for item in items
         )
         saved = [
-            self._member(item, names.place(original, prefix), names)
+            member
             for original, item in zip(names.originals, items, strict=True)
+            for member in self._members(item, names.place(original, prefix), names)
         ]
         saved = [_declared(one, names.shapes) for one in saved]
         inputs = nodes.references(settings["input_layers"])
         outputs = nodes.references(settings.get("output_layers"))
         saved, inputs, outputs = self._settled(saved, inputs, outputs, names)
-        layers = tuple(one.layer for one in saved)
+        spec = ModelSpec(name, "functional", tuple(one.layer for one in saved), inputs, outputs)
+        if self.legacy:
+            spec = sizes.resolved(spec, merging=not self.masked)
+            by_name = {layer.name: layer for layer in spec.layers}
+            saved = [
+                replace(one, layer=by_name[one.layer.name]) for one in saved if one.layer.name in by_name
+            ]
         if self.legacy and self.masked:
-            layers = masks.written_out(layers)
-        spec = ModelSpec(name, "functional", layers, inputs, outputs)
+            spec = replace(spec, layers=masks.written_out(spec.layers))
         return _ordered(spec), tuple(saved)
 
-    def _member(self, item: Mapping[str, Json], place: Place, names: Names) -> Saved:
-        """One layer of a functional model, its calls still as written."""
+    def _members(self, item: Mapping[str, Json], place: Place, names: Names) -> list[Saved]:
+        """One layer of a functional model, its calls still as written; a function that is two operations, as both."""
         written = class_name(item)
         calls = nodes.calls(item.get("inbound_nodes"), written, names.legal, names.shapes)
+        built = told_shapes.built_shapes(item)
+        if len(calls) == 1 and len(built) == len(Call(calls[0].args).inputs):
+            names.shapes.update(zip(Call(calls[0].args).inputs, built, strict=True))
         if not self.legacy and operations.is_operation(item):
             made = operations.keras_operation(item, calls, names.shapes, merging=not self.masked)
-            return replace(self._operation(made, place), operation=True)
+            return [replace(self._operation(made, place), operation=True)]
         if written in _TENSORFLOW_OPERATIONS:
             made = operations.tensorflow_operation(item, calls, merging=not self.masked)
-            return replace(self._operation(made, place), written=written)
-        return self._layer(item, place, calls)
+            if made.before is None:
+                return [replace(self._operation(made, place), written=written)]
+            first = names.added(place, made.before.kind.lower())
+            taken = tuple(Call((TensorRef(first.original, number),)) for number in range(len(made.calls)))
+            both = (self._operation(made.before, first), self._operation(replace(made, calls=taken), place))
+            return [replace(one, written=written) for one in both]
+        return [self._layer(item, place, calls)]
 
     def _operation(self, made: operations.Operation, place: Place) -> Saved:
         self._counted()

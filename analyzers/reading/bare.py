@@ -45,6 +45,9 @@ def is_bare(tree: Tree) -> bool:
 
 
 _NUMBERED: Final = re.compile(r"(^|/)vars/\d+$")
+_OPTIMIZER: Final = re.compile(r"_?optimizer/")
+_METRICS: Final = re.compile(r"_?metrics/[^/]+/vars/")
+"""What tf.keras saves beside the layers of a compiled model."""
 
 
 def read(tree: Tree, *, problem: str = PROBLEM) -> tuple[ModelSpec, list[Stored], str | None]:
@@ -55,7 +58,7 @@ def read(tree: Tree, *, problem: str = PROBLEM) -> tuple[ModelSpec, list[Stored]
         problem: why nothing is known of the layers but their weights.
     """
     tensors = list(_named(tree, root(tree))) or list(_numbered(tree))
-    state = any(path.startswith(("optimizer/", "_optimizer/")) for path in tree.datasets)
+    state = any(map(_OPTIMIZER.match, tree.datasets))
     unmapped = "the file does not say which optimizer wrote its state" if state else None
     layers = tuple(
         LayerSpec(path.replace("/", "__"), KIND, {}, (), path=path, known=False, problem=problem)
@@ -94,11 +97,8 @@ def _numbered(tree: Tree) -> Iterator[Stored]:
     groups: dict[str, list[str]] = {}
     for path in tree.datasets:
         group = _NUMBERED.sub("", path)
-        if (
-            group != path
-            and not path.startswith(("optimizer/", "_optimizer/"))
-            and not NOT_WEIGHTS.search(path)
-        ):
+        beside = _OPTIMIZER.match(path) or _METRICS.match(path) or NOT_WEIGHTS.search(path)
+        if group != path and not beside:
             groups.setdefault(group, []).append(path)
     taken: set[tuple[str, str]] = set()
     for group, paths in groups.items():

@@ -28,6 +28,9 @@ class Affine:
     offset: float
 
 
+_INPUT: Final = Affine(1.0, 0.0)
+
+
 class _NotAffineError(Exception):
     """The code does something else."""
 
@@ -120,15 +123,24 @@ _BINARY_OP: Final[dict[int, Operation]] = {
     **dict.fromkeys((10, 23), _subtract),
     **dict.fromkeys((11, 24), _divide),
 }
-"""Argument of BINARY_OP of CPython 3.11 to 3.13 (``Include/opcode.h``: NB_ADD ... NB_INPLACE_TRUE_DIVIDE)."""
+"""Argument of BINARY_OP of CPython 3.11 to 3.14 (``Include/opcode.h``: NB_ADD ... NB_INPLACE_TRUE_DIVIDE)."""
 
 
 @dataclass(frozen=True)
 class _Dialect:
-    """Instruction numbers of a range of CPython versions; -1 for one that it does not have."""
+    """Instruction numbers of a range of CPython versions; -1 for one that it does not have.
 
-    load_fast: int = 124
+    Attributes:
+        load_fast: those that load one local variable.
+        load_pair: those that load two, whose numbers are the argument's halves.
+        small_int: loads its argument itself.
+        ignored: CACHE and RESUME.
+    """
+
+    load_fast: frozenset[int] = frozenset({124})
+    load_pair: frozenset[int] = frozenset()
     load_const: int = 100
+    small_int: int = -1
     return_value: int = 83
     negative: int = 11
     binary_op: int = -1
@@ -136,20 +148,27 @@ class _Dialect:
 
 
 _UNTIL_3_10: Final = _Dialect()
-_FROM_3_11: Final = _Dialect(binary_op=122, ignored=frozenset({0, 151}))
-_FROM_3_13: Final = _Dialect(
-    load_fast=85, load_const=83, return_value=36, negative=42, binary_op=45,
-    ignored=frozenset({0, 149}),
-)  # fmt: skip
-"""The 3.13 numbers; ``ignored`` are CACHE and RESUME."""
-
-_RESUME_3_13: Final = 149
+_FROM_3_11: Final[dict[int, _Dialect]] = {
+    151: _Dialect(binary_op=122, ignored=frozenset({0, 151})),
+    149: _Dialect(
+        load_fast=frozenset({85}), load_pair=frozenset({88}), load_const=83, return_value=36, negative=42,
+        binary_op=45, ignored=frozenset({0, 149}),
+    ),
+    128: _Dialect(
+        load_fast=frozenset({84, 86}), load_pair=frozenset({87, 89}), load_const=82, small_int=94, return_value=35,
+        negative=41, binary_op=44, ignored=frozenset({0, 128}),
+    ),
+}  # fmt: skip
+"""Number of RESUME, which every function starts with, of CPython 3.11 and 3.12, 3.13, 3.14 -> the others."""
 
 
 def _dialect(code: Code) -> _Dialect:
     if code.layout != "3.11+":
         return _UNTIL_3_10
-    return _FROM_3_13 if code.code[:1] == bytes([_RESUME_3_13]) else _FROM_3_11
+    found = _FROM_3_11.get(code.code[0]) if code.code else None
+    if found is None:
+        raise _NotAffineError
+    return found
 
 
 def _instructions(code: Code) -> Iterator[tuple[int, int]]:
@@ -183,10 +202,8 @@ def _followed(code: Code) -> Affine:
     dialect = _dialect(code)
     stack: list[Affine] = []
     for number, argument in _instructions(code):
-        if number == dialect.load_fast and argument == 0:
-            stack.append(Affine(1.0, 0.0))
-        elif number == dialect.load_const:
-            stack.append(_constant(code, argument))
+        if loaded := _loaded(code, dialect, number, argument):
+            stack += loaded
         elif number == dialect.return_value and len(stack) == 1:
             return stack[0]
         elif number == dialect.negative and stack:
@@ -197,6 +214,15 @@ def _followed(code: Code) -> Affine:
         elif number not in dialect.ignored:
             break
     raise _NotAffineError
+
+
+def _loaded(code: Code, dialect: _Dialect, number: int, argument: int) -> list[Affine]:
+    """What an instruction puts on the stack; nothing where it is none that loads the input or a number."""
+    if argument == 0 and (number in dialect.load_fast or number in dialect.load_pair):
+        return [_INPUT] * (2 if number in dialect.load_pair else 1)
+    if number == dialect.small_int:
+        return [Affine(0.0, float(argument))]
+    return [_constant(code, argument)] if number == dialect.load_const else []
 
 
 def _operation(dialect: _Dialect, number: int, argument: int) -> Operation | None:

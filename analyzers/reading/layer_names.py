@@ -44,6 +44,14 @@ class Names:
         legal = self.legal[original]
         return Place(original, legal, prefix + legal)
 
+    def added(self, place: Place, what: str) -> Place:
+        """Where a layer stands that the file does not hold, beside one that it does."""
+        name = self.free(f"{place.legal}_{what}")
+        while name in self.legal:
+            name += "_"
+        self.legal[name] = name
+        return Place(name, name, place.path.removesuffix(place.legal) + name)
+
     def free(self, name: str) -> str:
         """``name``, or one like it that no layer has."""
         while name in self.legal.values():

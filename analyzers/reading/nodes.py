@@ -203,7 +203,9 @@ class _LegacyNode:
         """The inbound tensors, in the structure that the layer was called with."""
         if isinstance(value, dict):
             return tuple(self.inputs(value[key]) for key in sorted(value))
-        if isinstance(value, list) and value and not isinstance(value[0], str):
+        if type(value) in (int, float):
+            return self._argument(value)
+        if isinstance(value, list) and not (value and isinstance(value[0], str)):
             return tuple(self.inputs(item) for item in value)
         if not isinstance(value, list) or len(value) < 3:
             raise InputError("invalid-config", "an inbound node names no tensor")

@@ -11,7 +11,7 @@ from typing import Final
 
 from analyzers import container
 from analyzers.errors import InputError
-from analyzers.reading import architecture, archive, bare, hdf5, plain, slots, training, weights
+from analyzers.reading import architecture, archive, bare, gaps, hdf5, plain, slots, training, weights
 from analyzers.reading.architecture import Saved, no_kernels
 from analyzers.reading.hdf5 import Tree
 from analyzers.reading.layouts import Era
@@ -81,9 +81,8 @@ def _archive(path: Path) -> Iterator[ModelSpec]:
             )
             provenance = Provenance("keras-v3", version, saved_at=_text(metadata.get("date_saved")))
             held = weights.view(tree, placed, state.slots, state.problem)
-            yield replace(
-                read.spec, training=_with_state(settings, state), weights=held, provenance=provenance
-            )
+            spec = gaps.filled(read.spec, held.tensors)
+            yield replace(spec, training=_with_state(settings, state), weights=held, provenance=provenance)
 
 
 @contextmanager
@@ -113,7 +112,8 @@ def _hdf5(path: Path) -> Iterator[ModelSpec]:
         form: Format = "keras-legacy-hdf5" if legacy else "keras-v3-hdf5"
         provenance = Provenance(form, version, backend)
         held = weights.view(tree, placed, state.slots, state.problem)
-        yield replace(read.spec, training=_with_state(settings, state), weights=held, provenance=provenance)
+        spec = gaps.filled(read.spec, held.tensors)
+        yield replace(spec, training=_with_state(settings, state), weights=held, provenance=provenance)
 
 
 @dataclass(frozen=True)

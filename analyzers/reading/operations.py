@@ -13,17 +13,27 @@ ellipsis is the string ``"..."``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analyzers.reading.objects import class_name, plain_value
 from analyzers.reading.plain import shown, sub_config
-from analyzers.reading.tensorflow_operations import OLD, TENSORFLOW, TRANSPOSED
+from analyzers.reading.tensorflow_operations import (
+    CHOSEN,
+    COMPOSED,
+    OLD,
+    TENSORFLOW,
+    TRANSPOSED,
+    TensorFlowOperation,
+)
 from analyzers.spec.model import Argument, Call, Json, Shape, TensorRef
 from analyzers.spec.operations import BINARY, SETTINGS, UNARY, UNSET
 
 MERGED: Final = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})
 """Operations that have a layer of the same name for two tensors."""
+
+_PAIRS: Final = MERGED | BINARY | {"Matmul", "Take"}
+"""Operations that two operands are needed for."""
 
 ACTIVATIONS: Final[dict[str, str]] = {
     "Relu": "relu",
@@ -57,6 +67,9 @@ _LAYERS: Final[dict[str, tuple[str, str]]] = {
 """Operation -> the layer that it is, and the one setting of both."""
 
 
+_LOST: Final = "the file does not say which tensors {function} takes"
+"""tf.keras saved a call's first argument and those by name; the operands of tf.einsum are neither."""
+
 _IGNORED: Final = frozenset({"name"})
 _LAST: Final = ("NHWC", "NWC", "NDHWC", "N...C", "channels_last")
 """Names of the layout that Keras's operations take."""
@@ -64,12 +77,19 @@ _LAST: Final = ("NHWC", "NWC", "NDHWC", "N...C", "channels_last")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation as a spec holds it; ``problem`` is None when it is known."""
+    """One operation as a spec holds it.
+
+    Attributes:
+        kind, config, calls: of the layer in the spec.
+        problem: why it is not known; None when it is.
+        before: an operation whose results this one takes in place of its calls' tensors.
+    """
 
     kind: str
     config: dict[str, Json]
     calls: tuple[Call, ...]
     problem: str | None = None
+    before: Operation | None = None
 
 
 def is_operation(item: Mapping[str, Json]) -> bool:
@@ -114,6 +134,8 @@ def _as_layer(kind: str, config: Mapping[str, Json], calls: tuple[Call, ...]) ->
     """The layer that an activation's operation is, None for another operation."""
     if kind in ACTIVATIONS:
         return Operation("Activation", {"activation": ACTIVATIONS[kind], "dtype": "float32"}, calls)
+    if kind == "Flatten":
+        return Operation(kind, {"dtype": "float32"}, calls)
     if kind == "Reshape":
         return _reshape(config.get("newshape"), calls)
     if kind not in _LAYERS:
@@ -130,40 +152,80 @@ def _reshape(shape: Json, calls: tuple[Call, ...]) -> Operation:
     return Operation("Reshape", {"target_shape": shape[1:], "dtype": "float32"}, calls)
 
 
+class _UnreadError(Exception):
+    """A TensorFlow function that no operation of Keras 3 is."""
+
+
 def tensorflow_operation(item: Mapping[str, Json], calls: tuple[Call, ...], *, merging: bool) -> Operation:
     """A TFOpLambda or SlicingOpLambda of tf.keras 2, as the Keras 3 operation it equals.
 
     ``merging`` says whether it may become a merge layer.
     """
     function = str(sub_config(item).get("function", ""))
-    known = TENSORFLOW.get(function.removeprefix(OLD))
-    if known is None:
-        return _unread(item, function, calls, f"runs the TensorFlow function {shown(function)}")
+    try:
+        return _translated(function.removeprefix(OLD), calls, merging)
+    except _UnreadError as error:
+        problem = str(error).replace("{function}", f"the TensorFlow function {shown(function)}")
+        return Operation(class_name(item), {"function": function}, calls, problem)
+
+
+def _translated(name: str, calls: tuple[Call, ...], merging: bool) -> Operation:
+    """The operation that some calls of a TensorFlow function are.
+
+    Raises:
+        _UnreadError: none that is known.
+    """
+    if not calls:
+        raise _UnreadError(_LOST)
+    if name in COMPOSED:
+        first, second = COMPOSED[name]
+        taken = tuple(Call((call.inputs[0],)) for call in calls)
+        return replace(_translated(second, taken, merging), before=_translated(first, calls, merging))
+    chosen = CHOSEN[name](calls[0].kwargs) if name in CHOSEN and len(calls) == 1 else None
+    if chosen is not None:
+        return Operation(chosen.kind, chosen.config, (Call((*calls[0].args, *chosen.operands)),))
+    if name not in TENSORFLOW:
+        raise _UnreadError("runs {function}")
+    known = TENSORFLOW[name]
     kind, config = known.kind, dict(known.defaults)
-    rewritten: list[Call] = []
-    for call in calls:
-        operands = list(call.args)
-        switched: set[str] = set()
-        for name, value in call.kwargs.items():
-            if name in known.operands:
-                operands.insert(known.operands.index(name), value)
-            elif name in known.settings and not Call((value,)).inputs:
-                setting = known.settings[name]
-                config[setting] = known.convert.get(setting, _unchanged)(_json(value))
-            elif kind == "Matmul" and name in TRANSPOSED and value is True:
-                switched.add(name)
-            elif not _says_nothing(name, value):
-                reason = f"passes {shown(name)} to the TensorFlow function {shown(function)}"
-                return _unread(item, function, calls, reason)
-        if switched:
-            if len(calls) > 1:
-                return _unread(item, function, calls, "transposes in several calls")
-            kind = "Einsum"
-            first, second = (axes[name in switched] for name, axes in TRANSPOSED.items())
-            config["subscripts"] = f"...{first},...{second}->...ik"
-        plain = Call(tuple(operands))
-        rewritten.append(_merged(kind, plain, {}) if merging else plain)
-    return _as_layer(kind, config, tuple(rewritten)) or Operation(kind, config, tuple(rewritten))
+    written = tuple(_written(known, call, config) for call in calls)
+    if switched := {one for call in calls for one in _switches(known, call)}:
+        if len(calls) > 1:
+            raise _UnreadError("transposes in several calls of {function}")
+        kind = "Einsum"
+        first, second = (axes[one in switched] for one, axes in TRANSPOSED.items())
+        config["subscripts"] = f"...{first},...{second}->...ik"
+    if merging:
+        written = tuple(_merged(kind, call, {}) for call in written)
+    return _as_layer(kind, config, written) or Operation(kind, config, written)
+
+
+def _written(known: TensorFlowOperation, call: Call, config: dict[str, Json]) -> Call:
+    """One call with its operands alone; its settings join ``config``.
+
+    Raises:
+        _UnreadError: an argument says what the operation cannot.
+    """
+    operands = list(call.args)
+    switches = _switches(known, call)
+    for name, value in call.kwargs.items():
+        if name in known.operands:
+            operands.insert(known.operands.index(name), value)
+        elif name in known.settings and not Call((value,)).inputs:
+            setting = known.settings[name]
+            config[setting] = known.convert.get(setting, _unchanged)(_json(value))
+        elif name not in switches and name not in known.aside and not _says_nothing(name, value):
+            raise _UnreadError(f"passes {shown(name)} to {{function}}")
+    if len(operands) < len(known.operands) and known.kind in _PAIRS:
+        raise _UnreadError(_LOST)
+    return Call(tuple(operands))
+
+
+def _switches(known: TensorFlowOperation, call: Call) -> set[str]:
+    """The operands that a matrix product transposes."""
+    if known.kind != "Matmul":
+        return set()
+    return {name for name, value in call.kwargs.items() if name in TRANSPOSED and value is True}
 
 
 def _says_nothing(name: str, value: Argument) -> bool:
@@ -172,10 +234,6 @@ def _says_nothing(name: str, value: Argument) -> bool:
 
 def _unchanged(value: Json) -> Json:
     return value
-
-
-def _unread(item: Mapping[str, Json], function: str, calls: tuple[Call, ...], problem: str) -> Operation:
-    return Operation(class_name(item), {"function": function}, calls, problem)
 
 
 def _merged(kind: str, call: Call, shapes: Mapping[TensorRef, Shape]) -> Call:

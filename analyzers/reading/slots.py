@@ -7,13 +7,14 @@ model's trainable weights, shape by shape, is refused with a reason; nothing is 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from analyzers.reading.hdf5 import Tree
+from analyzers.reading.slot_names import flat, label, owner
 from analyzers.reading.weights import Part, Stored
 from analyzers.spec.model import ObjectSpec
 from analyzers.spec.weights import TensorInfo
@@ -29,6 +30,7 @@ _GROUPS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "Adadelta": (("accumulated_grad", "accumulated_delta_var"),),
     "Ftrl": (("accumulator", "linear"),),
     "Lion": (("momentum",),),
+    "Muon": (("momentum", "velocity"),),
     "RMSprop": (("velocity",),),
     "SGD": (),
 }
@@ -42,6 +44,9 @@ _OPTIONAL: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }
 """Optimizer -> (setting, slot that exists when the setting is not zero or false), after those above."""
 
+_SOME: Final = ("Muon", "velocity")
+"""Optimizer and slot that it keeps for some weights only: those that Adam updates in its place."""
+
 _KERAS2: Final[dict[str, tuple[str, ...]]] = {
     "Adam": ("momentum", "velocity"),
     "Nadam": ("momentum", "velocity"),
@@ -53,24 +58,12 @@ _KERAS2: Final[dict[str, tuple[str, ...]]] = {
 }
 """Optimizer -> slots of Keras 2, whose arrays carry no names: all of the first, all of the second."""
 
-_LABELS: Final[dict[str, str]] = {
-    "m": "momentum",
-    "v": "velocity",
-    "vhat": "velocity_hat",
-    "v_hat": "velocity_hat",
-    "rms": "velocity",
-    "mg": "average_gradient",
-    "accum_grad": "accumulated_grad",
-    "accum_var": "accumulated_delta_var",
-    **{name: name for name in ("momentum", "velocity", "velocity_hat", "average_gradient", "accumulator", "linear",
-                               "norm", "accumulated_grad", "accumulated_delta_var", "average",
-                               "gradient_accumulator")},
-}  # fmt: skip
-"""A slot's label in a variable's name -> its name in Keras 3."""
-
 _RATES: Final = frozenset({"learning_rate", "current_learning_rate", "lr"})
 _COUNTERS: Final = frozenset({"iteration", "iterations", "iter"})
 _LOSS_SCALE: Final = frozenset({"step_counter", "dynamic_scale", "good_steps", "current_loss_scale"})
+_MATRIX: Final = 2
+MAX_UNKNOWN: Final = 512
+"""Weights of a layer that is not known, of which those that were trained are looked for."""
 _SORTED_UNTIL: Final = (2, 0, 5)
 """Last Keras version whose slots follow the weights sorted by name."""
 
@@ -127,18 +120,26 @@ def from_archive(
     steps, rate, rest = _scalars(tree, saved, rate_saved)
     if not rest:
         return OptimizerState(steps=steps, rate=rate)
-    problem = _unknown_weights(weights)
     layout = _layout(optimizer)
-    if problem is None and layout is None:
+    if layout is None:
         kind = optimizer.kind if optimizer else "unknown"
         problem = f"the order of the state of a {kind} optimizer is not known"
-    if problem is not None or layout is None:
         return OptimizerState(problem=problem, steps=steps, rate=rate)
-    trained = _pieces(weights)
-    expected = [(one, slot) for group in layout for one in trained for slot in group]
-    if len(rest) == len(expected) + 1 and rest[-1].shape == ():
-        rest = rest[:-1]  # Nadam's product of momenta
-    return _matched(expected, rest, steps, rate)
+
+    def numbered(weights: Sequence[Stored]) -> OptimizerState:
+        """The state, when the optimizer updated these weights."""
+        trained = _pieces(weights)
+        expected = [
+            (one, slot)
+            for group in layout
+            for one in trained
+            for slot in group
+            if _kept(optimizer, one, slot)
+        ]
+        nadam = len(rest) == len(expected) + 1 and rest[-1].shape == ()  # its product of momenta
+        return _matched(expected, rest[:-1] if nadam else rest, steps, rate)
+
+    return _only(weights, numbered, steps, rate)
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,15 @@ class _Piece:
     def part(self) -> Part:
         """The array."""
         return self.weight.parts[self.number]
+
+
+def _kept(optimizer: ObjectSpec | None, piece: _Piece, slot: str) -> bool:
+    """Whether an optimizer keeps that slot for a weight (``keras.optimizers.Muon._should_use_adamw``)."""
+    if optimizer is None or (optimizer.kind, slot) != _SOME or len(piece.part.shape) != _MATRIX:
+        return True
+    info = piece.weight.info
+    embedded = "embedding" in f"{info.layer}/{info.role}".lower()
+    return embedded and optimizer.config.get("exclude_embeddings") is not False
 
 
 def _pieces(weights: Sequence[Stored]) -> list[_Piece]:
@@ -178,15 +188,49 @@ def _layout(optimizer: ObjectSpec | None) -> tuple[tuple[str, ...], ...] | None:
     if optimizer is None or optimizer.kind not in _GROUPS:
         return None
     config = optimizer.config
+    if config.get("exclude_layers"):  # Muon's patterns for names that are not all in the file
+        return None
     before = [("average",)] if config.get("use_ema") else []
     before += [("gradient_accumulator",)] if config.get("gradient_accumulation_steps") else []
     after = [(slot,) for setting, slot in _OPTIONAL.get(optimizer.kind, ()) if config.get(setting)]
     return (*before, *_GROUPS[optimizer.kind], *after)
 
 
-def _unknown_weights(weights: Sequence[Stored]) -> str | None:
-    unknown = next((one.info.layer for one in weights if one.trainable is None), None)
-    return None if unknown is None else f"the variables of layer {unknown!r} are not known"
+def _only(
+    weights: Sequence[Stored],
+    state: Callable[[Sequence[Stored]], OptimizerState],
+    steps: int | None,
+    rate: float | None,
+) -> OptimizerState:
+    """The state, where what the file says of the weights leaves one way to place it."""
+    unknown = [one for one in weights if one.trainable is None]
+    if not unknown:
+        return state(weights)
+    fitting = [found for found in map(state, _settled(weights, unknown)) if found.problem is None]
+    if len(fitting) == 1:
+        return fitting[0]
+    problem = f"the variables of layer {unknown[0].info.layer!r} are not known"
+    return OptimizerState(problem=problem, steps=steps, rate=rate)
+
+
+def _settled(weights: Sequence[Stored], unknown: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Every way to tell which weights of one group the optimizer updated: Keras keeps those before the others.
+
+    Of several groups, and of one whose parts lie apart, the order is not known.
+    """
+    if len({_group(one) for one in unknown}) > 1 or len(unknown) > MAX_UNKNOWN:
+        return
+    for count in range(len(unknown) + 1):
+        trained = {one.info for one in unknown[:count]}
+        yield [
+            replace(one, trainable=one.info in trained) if one.trainable is None else one for one in weights
+        ]
+
+
+def _group(one: Stored) -> str:
+    """What holds a weight's arrays: in an ``.h5`` file the top layer's group, else that of ``vars``."""
+    part = one.parts[0]
+    return str(part.place[0]) if part.name else part.dataset.rpartition("/")[0]
 
 
 def from_legacy(
@@ -203,30 +247,64 @@ def from_legacy(
             return OptimizerState(problem=f"the optimizer array {name!r} is missing")
         saved.append(_Saved(f"{root}/{name}", name, array.shape, array.dtype))
     steps, rate, rest = _named_scalars(tree, saved)
-    problem = _unknown_weights(weights)
-    if not rest or problem is not None:
-        return OptimizerState(problem=problem if rest else None, steps=steps, rate=rate)
-    trained = _pieces(weights)
-    if _version(keras_version) <= _SORTED_UNTIL:
-        trained.sort(key=lambda one: one.part.name)
-    if any(_label(one.name) for one in rest):
-        rest = [one for one in rest if one.shape != () or _label(one.name)]
-    labels = [_label(one.name) for one in rest]
+    if not rest:
+        return OptimizerState(steps=steps, rate=rate)
+    if any(label(one.name) for one in rest):
+        rest = [one for one in rest if one.shape != () or label(one.name)]
+
+    def listed(weights: Sequence[Stored]) -> OptimizerState:
+        """The state, when the optimizer updated these weights."""
+        trained = _pieces(weights)
+        if _version(keras_version) <= _SORTED_UNTIL:
+            trained.sort(key=lambda one: one.part.name)
+        return _listed(trained, rest, optimizer, steps, rate)
+
+    found = _only(weights, listed, steps, rate)
+    named = None if found.problem is None else _by_owner(weights, rest, optimizer)
+    return found if named is None else _matched(named, rest, steps, rate)
+
+
+def _listed(
+    trained: Sequence[_Piece],
+    saved: Sequence[_Saved],
+    optimizer: ObjectSpec | None,
+    steps: int | None,
+    rate: float | None,
+) -> OptimizerState:
+    """The state, from the order of the arrays."""
+    labels = [label(one.name) for one in saved]
     if all(labels):
-        rest = [
-            one
-            for label in dict.fromkeys(labels)
-            for one, at in zip(rest, labels, strict=True)
-            if at == label
+        saved = [
+            one for told in dict.fromkeys(labels) for one, at in zip(saved, labels, strict=True) if at == told
         ]
-        order = [(one, _today(label, optimizer)) for label in dict.fromkeys(labels) for one in trained]
-        return _matched(order, rest, steps, rate)
+        order = [(one, _today(told, optimizer)) for told in dict.fromkeys(labels) for one in trained]
+        return _matched(order, saved, steps, rate)
     slots = _KERAS2.get(optimizer.kind if optimizer else "")
     if slots is None:
         return OptimizerState(problem="the optimizer's arrays carry no known names", steps=steps, rate=rate)
-    while len(rest) > len(slots) * len(trained) and rest[-1].shape == (1,):
-        rest = rest[:-1]
-    return _matched([(one, slot) for slot in slots for one in trained], rest, steps, rate)
+    while len(saved) > len(slots) * len(trained) and saved[-1].shape == (1,):
+        saved = saved[:-1]
+    return _matched([(one, slot) for slot in slots for one in trained], saved, steps, rate)
+
+
+def _by_owner(
+    weights: Sequence[Stored], saved: Sequence[_Saved], optimizer: ObjectSpec | None
+) -> list[tuple[_Piece, str]] | None:
+    """The weight and slot that each array's name says; None where any of them leaves a choice, or one is missing."""
+    named: dict[str, list[_Piece]] = {}
+    for piece in (_Piece(one, number) for one in weights for number in range(len(one.parts))):
+        named.setdefault(flat(piece.part.name), []).append(piece)
+    found: dict[str, set[_Piece]] = {}
+    pairs = []
+    for one in saved:
+        owners, slot = named.get(owner(one.name), []), _today(label(one.name), optimizer)
+        if len(owners) != 1 or owners[0].weight.trainable is False or owners[0] in found.get(slot, ()):
+            return None
+        found.setdefault(slot, set()).add(owners[0])
+        pairs.append((owners[0], slot))
+    every = [pieces for slot, pieces in found.items() if (optimizer and optimizer.kind, slot) != _SOME]
+    known = set(_pieces(weights))
+    return pairs if all(known <= pieces == every[0] for pieces in every) else None
 
 
 def _named_scalars(tree: Tree, saved: Sequence[_Saved]) -> tuple[int | None, float | None, list[_Saved]]:
@@ -239,7 +317,7 @@ def _named_scalars(tree: Tree, saved: Sequence[_Saved]) -> tuple[int | None, flo
         counts = base in _COUNTERS or (position == 0 and one.counts)
         if one.shape == () and counts:
             steps = int(tree.read(one.dataset))
-        elif one.shape == () and position == 0 and not _label(one.name):
+        elif one.shape == () and position == 0 and not label(one.name):
             steps = _whole(tree.read(one.dataset))
         elif one.shape == () and base in _RATES:
             rate = float(tree.read(one.dataset))
@@ -254,18 +332,6 @@ def _whole(value: object) -> int | None:
     """A step counter that Keras 2 kept as a float."""
     count = float(np.asarray(value).item())
     return int(count) if np.isfinite(count) and count == int(count) else None
-
-
-def _label(name: str) -> str:
-    """The slot that a saved variable's name says, empty where it says none."""
-    parts = name.partition(":")[0].split("/")
-    last = re.sub(r"_\d+$", "", parts[-1])
-    if last in _LABELS:
-        return _LABELS[last]
-    if len(parts) > 2 and parts[1] in _LABELS:
-        return _LABELS[parts[1]]
-    slots = sorted(set(_LABELS.values()), key=len, reverse=True)
-    return next((slot for slot in slots if last.endswith(f"_{slot}")), "")
 
 
 def _today(label: str, optimizer: ObjectSpec | None) -> str:

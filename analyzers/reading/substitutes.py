@@ -77,11 +77,28 @@ def _rnn(config: Config) -> tuple[str, Config] | None:
     return kind, {**sub_config(cell), **outer}
 
 
+def _identity(config: Config) -> tuple[str, Config]:
+    """An augmentation that today's Keras, or the builder, does not have, as what it is at inference."""
+    return "Identity", {key: config[key] for key in _KEPT if key in config}
+
+
+UNDONE: Final = (
+    "AugMix",
+    "CutMix",
+    "MixUp",
+    "RandAugment",
+    "RandomColorJitter",
+    "RandomHeight",
+    "RandomWidth",
+)
+"""Augmentations that training goes without: they draw sizes or operations anew each time, or mix labels too."""
+
 _SUBSTITUTES: Final[dict[str, Substitute]] = {
     "Lambda": _lambda,
     "Merge": _merge,
     "InstanceNormalization": _instance_normalization,
     "CuDNNGRU": _cudnn_gru,
     "RNN": _rnn,
+    **dict.fromkeys(UNDONE, _identity),
 }
 """Class name in the file -> its substitute."""

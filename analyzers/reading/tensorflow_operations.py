@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-from analyzers.spec.model import Json
+from analyzers.spec.model import Argument, Json
 
 
 def _lower(value: Json) -> Json:
@@ -34,10 +34,15 @@ def _ends(value: Json) -> Json:
     """Keras counts where parts end, TensorFlow how long they are."""
     if not isinstance(value, list):
         return value
-    sizes = [size for size in value if isinstance(size, int) and size >= 0]
-    if len(sizes) != len(value):
+    sizes = [size for size in value[:-1] if isinstance(size, int) and size >= 0]
+    if len(sizes) != len(value) - 1:
         return value
-    return [*accumulate(sizes[:-1])]
+    return [*accumulate(sizes)]
+
+
+def _sides(value: Json) -> Json:
+    """Height and width of ``[1, height, width, 1]``, and likewise in three dimensions."""
+    return value[1:-1] if isinstance(value, list) and len(value) > 3 else value
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class TensorFlowOperation:
         defaults: settings that the function has where a call leaves them out, for those that Keras's has
             otherwise.
         convert: setting -> what Keras makes of the function's value, where it is not the same.
+        aside: function arguments that change no value.
     """
 
     kind: str
@@ -58,6 +64,7 @@ class TensorFlowOperation:
     settings: Mapping[str, str]
     defaults: Mapping[str, Json] = field(default_factory=dict)
     convert: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset()
 
 
 def _binary(kind: str) -> TensorFlowOperation:
@@ -69,6 +76,9 @@ def _unary(kind: str, operand: str = "x") -> TensorFlowOperation:
 
 
 _REDUCTION: Final = {"axis": "axis", "keepdims": "keepdims"}
+
+_POOL: Final = {"ksize": "pool_size", "strides": "strides", "padding": "padding"}
+_POOLED: Final = {"pool_size": _sides, "strides": _sides, "padding": _lower}
 
 TENSORFLOW: Final[dict[str, TensorFlowOperation]] = {
     "__operators__.add": _binary("Add"),
@@ -221,9 +231,9 @@ TENSORFLOW: Final[dict[str, TensorFlowOperation]] = {
         f"nn.{how.lower()}_pool2d": TensorFlowOperation(
             f"{kind}Pool",
             ("input",),
-            {"ksize": "pool_size", "strides": "strides", "padding": "padding"},
+            _POOL,
             {},
-            {"padding": _lower},
+            _POOLED,
         )
         for how, kind in (("max", "Max"), ("avg", "Average"))
     },
@@ -234,7 +244,9 @@ TENSORFLOW: Final[dict[str, TensorFlowOperation]] = {
         "Pad", ("tensor",), {"paddings": "pad_width", "mode": "mode"}, {}, {"mode": _lower}
     ),
     "repeat": TensorFlowOperation("Repeat", ("input",), {"repeats": "repeats", "axis": "axis"}),
-    "roll": TensorFlowOperation("Roll", ("input",), {"shift": "shift", "axis": "axis"}, {}, {"axis": _alone}),
+    "roll": TensorFlowOperation(
+        "Roll", ("input",), {"shift": "shift", "axis": "axis"}, {}, {"shift": _alone, "axis": _alone}
+    ),
     "split": TensorFlowOperation(
         "Split",
         ("value",),
@@ -244,8 +256,130 @@ TENSORFLOW: Final[dict[str, TensorFlowOperation]] = {
     ),
     "tensordot": TensorFlowOperation("Tensordot", ("a", "b"), {"axes": "axes"}),
     "unstack": TensorFlowOperation("Unstack", ("value",), {"num": "num", "axis": "axis"}, {"axis": 0}),
+    "keras.backend.batch_flatten": _unary("Flatten"),
+    "math.scalar_mul": TensorFlowOperation("Multiply", ("scalar", "x"), {}),
+    "math.accumulate_n": TensorFlowOperation("Add", ("inputs",), {}),
+    "floor_div": _binary("FloorDivide"),
+    "__operators__.ne": TensorFlowOperation("NotEqual", ("self", "other"), {}),
+    "__operators__.eq": TensorFlowOperation("Equal", ("self", "other"), {}),
+    **{
+        f"math.{name}": _unary(kind)
+        for name, kind in (
+            ("bessel_i0", "I0"),
+            ("erfc", "Erfc"),
+            ("erfinv", "Erfinv"),
+            ("is_finite", "Isfinite"),
+            ("is_inf", "Isinf"),
+            ("rint", "Round"),
+        )
+    },
+    "ensure_shape": TensorFlowOperation("Copy", ("x",), {}, aside=frozenset({"shape"})),
+    "debugging.check_numerics": TensorFlowOperation("Copy", ("tensor",), {}, aside=frozenset({"message"})),
+    "math.cumprod": TensorFlowOperation("Cumprod", ("x",), {"axis": "axis"}, {"axis": 0}),
+    "math.count_nonzero": TensorFlowOperation("CountNonzero", ("input",), {"axis": "axis"}),
+    **{
+        name: TensorFlowOperation(
+            kind,
+            ("values",),
+            {"axis": "axis"},
+            aside=frozenset({"stable"}),
+        )
+        for name, kind in (("sort", "Sort"), ("argsort", "Argsort"))
+    },
+    "linalg.matrix_transpose": TensorFlowOperation("Swapaxes", ("a",), {}, {"axis1": -2, "axis2": -1}),
+    "linalg.trace": TensorFlowOperation("Trace", ("x",), {}, {"axis1": -2, "axis2": -1}),
+    "linalg.diag_part": TensorFlowOperation("Diagonal", ("input",), {}, {"axis1": -2, "axis2": -1}),
+    "linalg.det": _unary("Det", "input"),
+    "linalg.inv": _unary("Inv", "input"),
+    **{
+        f"nn.{how.lower()}_pool{rank}": TensorFlowOperation(f"{kind}Pool", ("input",), _POOL, {}, _POOLED)
+        for how, kind in (("max", "Max"), ("avg", "Average"))
+        for rank in ("", "1d", "3d")
+    },
+    "image.flip_left_right": TensorFlowOperation("Flip", ("image",), {}, {"axis": -2}),
+    "image.flip_up_down": TensorFlowOperation("Flip", ("image",), {}, {"axis": -3}),
+    "image.rot90": TensorFlowOperation("Rot90", ("image",), {"k": "k"}, {"axes": [1, 2]}),
+    "image.rgb_to_hsv": _unary("RGBToHSV", "images"),
+    "image.hsv_to_rgb": _unary("HSVToRGB", "images"),
+    "image.grayscale_to_rgb": TensorFlowOperation("Repeat", ("images",), {}, {"repeats": 3, "axis": -1}),
+    "image.adjust_brightness": TensorFlowOperation("Add", ("image", "delta"), {}),
+    **{
+        f"image.{name}_to_bounding_box": TensorFlowOperation(
+            f"{what}Images",
+            ("image",),
+            {
+                "offset_height": f"top_{how}",
+                "offset_width": f"left_{how}",
+                "target_height": "target_height",
+                "target_width": "target_width",
+            },
+        )
+        for name, what, how in (("crop", "Crop", "cropping"), ("pad", "Pad", "padding"))
+    },
+    "image.extract_patches": TensorFlowOperation(
+        "ExtractPatches",
+        ("images",),
+        {"sizes": "size", "strides": "strides", "rates": "dilation_rate", "padding": "padding"},
+        {},
+        {"size": _sides, "strides": _sides, "dilation_rate": _sides, "padding": _lower},
+    ),
 }
 """TFOpLambda and SlicingOpLambda functions that are plain arithmetic."""
+
+COMPOSED: Final[dict[str, tuple[str, str]]] = {"math.squared_difference": ("math.subtract", "math.square")}
+"""TensorFlow functions that are one after another."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An operation that depends on what a function is told: its kind, its settings, its operands behind the first."""
+
+    kind: str
+    config: dict[str, Json] = field(default_factory=dict)
+    operands: tuple[Argument, ...] = ()
+
+
+def _band(told: Mapping[str, Argument]) -> Chosen | None:
+    """A band of a matrix that is open to one side."""
+    lower, upper = told.get("num_lower"), told.get("num_upper")
+    if not isinstance(lower, int) or not isinstance(upper, int) or (lower < 0) == (upper < 0):
+        return None
+    return Chosen("Tril", {"k": upper}) if lower < 0 else Chosen("Triu", {"k": -lower})
+
+
+def _block(told: Mapping[str, Argument]) -> Chosen | None:
+    """A block of a tensor from where it begins and how far it goes, -1 being all."""
+    return _indexed(
+        told.get("begin"), told.get("size"), lambda begin, size: None if size == -1 else begin + size
+    )
+
+
+def _strided(told: Mapping[str, Argument]) -> Chosen | None:
+    if any(value not in (None, 0) for name, value in told.items() if name.endswith("_mask")):
+        return None
+    steps = told.get("strides")
+    if steps is not None and (not isinstance(steps, tuple) or set(steps) != {1}):
+        return None
+    return _indexed(told.get("begin"), told.get("end"), lambda _, end: end)
+
+
+def _indexed(begins: Argument, ends: Argument, stop: Callable[[int, int], int | None]) -> Chosen | None:
+    if not isinstance(begins, tuple) or not isinstance(ends, tuple) or len(begins) != len(ends):
+        return None
+    index: list[Argument] = []
+    for begin, end in zip(begins, ends, strict=True):
+        if not isinstance(begin, int) or not isinstance(end, int):
+            return None
+        index.append({"start": begin or None, "stop": stop(begin, end), "step": None})
+    return Chosen("GetItem", {}, (tuple(index),))
+
+
+CHOSEN: Final[dict[str, Callable[[Mapping[str, Argument]], Chosen | None]]] = {
+    "linalg.band_part": _band,
+    "slice": _block,
+    "strided_slice": _strided,
+}
+"""TensorFlow functions whose operation depends on the arguments of a call; None where there is none."""
 
 TRANSPOSED: Final[dict[str, tuple[str, str]]] = {"transpose_a": ("ij", "ji"), "transpose_b": ("jk", "kj")}
 """Switch of TensorFlow's matrix product -> an operand's axes without it and with it."""

@@ -26,6 +26,17 @@ def built_shape(item: Mapping[str, Json]) -> list[Json] | None:
     return sizes(built.get("input_shape")) if isinstance(built, dict) else None
 
 
+def built_shapes(item: Mapping[str, Json]) -> list[Shape]:
+    """The shapes of the tensors that a layer was built on, of one or of several."""
+    built = item.get("build_config")
+    told = built.get("input_shape") if isinstance(built, dict) else None
+    if (one := sizes(told)) is not None:
+        return [plain_shape(one)]
+    several = [sizes(shape) for shape in told] if isinstance(told, list) else []
+    found = [plain_shape(shape) for shape in several if shape is not None]
+    return found if len(found) == len(several) else []
+
+
 def batch_shape(item: Mapping[str, Json]) -> list[Json] | None:
     """The input shape that a first layer tells, itself or in the model or layer that it wraps."""
     config = sub_config(item)

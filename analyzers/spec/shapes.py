@@ -107,10 +107,15 @@ def outputs_of(kind: str, config: Config, inputs: Shapes, call: Call | None = No
         return (CALL_RULES[kind](config, inputs, call),)
     if kind == "GetItem" and call is not None and len(call.args) > 1:
         return (_indexed(inputs[0], call.args[1]),)
-    if kind in _ALSO_OPERATIONS and call is not None and call.args and not isinstance(call.args[0], tuple):
+    if kind in _ALSO_OPERATIONS and call is not None and call.args and not merges(call.args[0]):
         return (broadcast(inputs, trusting=True),)
     rule = RULES.get(kind) or OPERATION_RULES.get(kind)
     return () if rule is None else (rule(config, inputs),)
+
+
+def merges(operand: Argument) -> bool:
+    """Whether a call's first argument is the tensors that a merge layer takes, and no constant of an operation."""
+    return isinstance(operand, tuple) and bool(Call((operand,)).inputs)
 
 
 _ALSO_OPERATIONS: Final = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum"})

@@ -60,6 +60,18 @@ def test_every_tensor_has_an_owner_a_role_and_its_values(framework: Any, name: s
     assert all(any(np.array_equal(ours, theirs) for ours in kernels) for theirs in expected)
 
 
+@pytest.mark.parametrize("framework", [keras, tf_keras])
+def test_what_a_compiled_model_counts_is_no_layer(framework: Any, tmp_path: Path) -> None:
+    written = model(framework)
+    written.compile("adam", "mse", metrics=["mae", framework.metrics.AUC(num_thresholds=5)])
+    written.fit(np.ones((4, 4)), np.ones((4, 3)), verbose=0)
+    written.save_weights(tmp_path / "a.weights.h5")
+    with open_model(tmp_path / "a.weights.h5") as spec:
+        assert len({tensor.layer for tensor in spec.weights.tensors}) == 3
+        assert len(spec.weights.tensors) == 8
+        assert spec.weights.slot_problem == "the file does not say which optimizer wrote its state"
+
+
 def test_a_layer_that_cannot_be_told_keeps_the_numbers_of_its_arrays(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.weights.h5", "w") as file:
         for number in range(3):

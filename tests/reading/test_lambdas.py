@@ -91,6 +91,73 @@ OLD: dict[str, bytes] = {
 """Python -> ``lambda x: x / 127.5 - 1.0``."""
 
 
+WRITTEN: dict[str, tuple[str, tuple[float, float]]] = {
+    "2.7": (
+        "YwEAAAABAAAAAwAAAEMgAQBzDAAAAGQBAHwAAGQCABcUUygDAAAATmkCAAAAaQMAAAAoAAAAACgBAAAAdAEAAAB4KAAAAAAoAAAAAHMHAAAAPHN0ZGluPnQIAAAAPGxhbWJkYT4DAAAAdAAAAAA=",
+        (2.0, 6.0),
+    ),
+    "3.6": (
+        "4wEAAAAAAAAAAQAAAAMAAABDAAAAcwwAAABkAXwAZAIXABQAUwApA07pAgAAAOkDAAAAqQApAdoBeHIDAAAAcgMAAAD6BzxzdGRpbj7aCDxsYW1iZGE+AwAAAHMAAAAA",
+        (2.0, 6.0),
+    ),
+    "3.8": (
+        "4wEAAAAAAAAAAAAAAAEAAAADAAAAQwAAAHMMAAAAZAF8AGQCFwAUAFMAKQNO6QIAAADpAwAAAKkAqQHaAXhyAwAAAHIDAAAA+gc8c3RkaW4+2gg8bGFtYmRhPgMAAADzAAAAAA==",
+        (2.0, 6.0),
+    ),
+    "3.10": (
+        "4wEAAAAAAAAAAAAAAAEAAAADAAAAQwAAAHMMAAAAZAF8AGQCFwAUAFMAKQNO6QIAAADpAwAAAKkAqQHaAXhyAwAAAHIDAAAA+gc8c3RkaW4+2gg8bGFtYmRhPgMAAADzAgAAAAwA",
+        (2.0, 6.0),
+    ),
+    "3.12": (
+        "4wEAAAAAAAAAAAAAAAMAAAADAAAA8xIAAACXAGQBfABkAnoAAAB6BQAAUwApA07pAgAAAOkDAAAAqQCpAdoBeHMBAAAAIPoHPHN0ZGluPvoIPGxhbWJkYT5yCAAAAAMAAABzEwAAAIAA0G5v0HN00Hd40XN40W55gADzAAAAAA==",
+        (2.0, 6.0),
+    ),
+    "3.13": (
+        "4wEAAAAAAAAAAAAAAAMAAAADAAAA8xIAAACVAFMBVQBTAi0AAAAtBQAAJAApA07pAgAAAOkDAAAAqQCpAdoBeHMBAAAAINoHPHN0ZGluPtoIPGxhbWJkYT5yCAAAAAMAAABzEQAAAIAA0G5v0HN00Hd40XN40m558wAAAAA=",
+        (2.0, 6.0),
+    ),
+    "3.13 twice": (
+        "4wEAAAAAAAAAAAAAAAIAAAADAAAA8woAAACVAFgALQAAACQAqQFOqQCpAdoBeHMBAAAAINoHPHN0ZGluPtoIPGxhbWJkYT5yBwAAAAMAAABzBgAAAIAAuGG6ZfMAAAAA",
+        (2.0, 0.0),
+    ),
+}  # fmt: skip
+"""CPython -> what it marshalled ``lambda x: 2 * (x + 3)``, or ``x + x``, to; and scale and offset."""
+
+
+@pytest.mark.parametrize("python", WRITTEN)
+def test_arithmetic_that_another_python_wrote_is_told(python: str) -> None:
+    text, expected = WRITTEN[python]
+    assert lambdas.affine({"function": [text, None, None]}) == Affine(*expected)
+
+
+_SUBSCRIPT = 26
+"""Argument of BINARY_OP that is no arithmetic, from 3.14 on."""
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ([86, 0, 94, 255, 44, 11, *[0] * 10, 82, 0, 44, 10, *[0] * 10, 35, 0], (1 / 255, -127.5)),
+        ([87, 0, 44, 0, *[0] * 10, 41, 0, 35, 0], (-2.0, 0.0)),
+        ([84, 0, 94, 3, 44, 5, *[0] * 10, 35, 0], (3.0, 0.0)),
+        ([86, 0, 94, 1, 44, _SUBSCRIPT, *[0] * 10, 35, 0], None),
+        ([87, 1, 44, 0, *[0] * 10, 35, 0], None),
+        ([27, 0, 86, 0, 35, 0], None),
+    ],
+    ids=["x / 255 - 127.5", "-(x + x)", "x * 3", "x[1]", "x + y", "another instruction"],
+)
+def test_arithmetic_of_python_3_14_is_told(code: list[int], expected: tuple[float, float] | None) -> None:
+    """Put together by hand from the instructions' numbers: RESUME, LOAD_FAST_BORROW, LOAD_SMALL_INT, BINARY_OP ..."""
+    data = _assembled("3.11+", bytes([128, 0, *code]), b")\2" + _DOUBLES)
+    found = lambdas.affine({"function": [base64.b64encode(data).decode(), None, None]})
+    assert found == (None if expected is None else Affine(*expected))
+
+
+def test_instructions_of_a_python_to_come_are_not_guessed() -> None:
+    data = _assembled("3.11+", bytes([127, 0, 86, 0, 94, 255, 44, 11, 0, 0, 35, 0]), b")\2" + _DOUBLES)
+    assert lambdas.affine({"function": [base64.b64encode(data).decode(), None, None]}) is None
+
+
 @pytest.mark.parametrize("python", OLD)
 @pytest.mark.parametrize("raw", [False, True])
 def test_arithmetic_of_older_and_newer_pythons_is_told(python: str, raw: bool) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import warnings
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -16,12 +12,10 @@ from analyzers.errors import InputError
 from analyzers.reading import open_model
 from analyzers.spec.flatten import flatten
 from tests.reading.generated.comparing import difference, outputs, rebuilt, samples
+from tests.reading.references import reference
 from tests.support import SHARED_MODELS
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # importing tf_keras, not ours
-    import tf_keras
-    from tf_keras.src.saving.serialization_lib import SafeModeScope
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks that load the files
 
 MANIFEST = SHARED_MODELS / "manifest.json"
 ENTRIES: list[dict[str, Any]] = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else []
@@ -89,20 +83,9 @@ def test_a_file_that_needs_no_code_of_its_author_is_rebuilt_and_computes_the_sam
     given = samples(spec)
     found = outputs(model, given)
     assert all(np.isfinite(one).all() for one in found)
-    reference = _reference(path)
-    if reference is not None:
-        assert difference(found, outputs(reference, given)) < 1e-3
-
-
-def _reference(path: Path) -> Any:
-    """The file as its own framework loads it; None where it cannot.  No code of the file is run."""
-    with warnings.catch_warnings(), suppress(Exception), SafeModeScope(True):
-        warnings.simplefilter("ignore")
-        return tf_keras.models.load_model(path, compile=False)
-    with warnings.catch_warnings(), suppress(Exception):
-        warnings.simplefilter("ignore")
-        return keras.models.load_model(path, compile=False)
-    return None
+    theirs, problem = reference(path)
+    assert theirs is not None, problem
+    assert difference(found, outputs(theirs, given)) < 1e-3
 
 
 def test_second_moments_are_never_negative() -> None:

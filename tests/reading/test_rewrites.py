@@ -381,3 +381,63 @@ def test_names_may_be_joined_as_on_windows(separator: str, tmp_path: Path) -> No
         found = {one.role: spec.weights.load(one) for one in spec.weights.tensors}
         np.testing.assert_array_equal(found["kernel"], numbers(6, 3))
         np.testing.assert_array_equal(found["bias"], numbers(3))
+
+
+def tensorflow(name: str, function: str, nodes: Any) -> dict[str, Any]:
+    return {**layer("TFOpLambda", name, function=function), "inbound_nodes": nodes}
+
+
+def test_operands_that_the_file_has_lost_are_said_to_be(tmp_path: Path) -> None:
+    items = [
+        layer("InputLayer", "a", batch_input_shape=[None, 4]),
+        tensorflow("b", "einsum", [["_CONSTANT_VALUE", -1, "bi,bi->b", {}]]),
+        tensorflow("c", "__operators__.ne", [["a", 0, 0, {}]]),
+    ]
+    config = functional(items, [["a", 0, 0]], [["b", 0, 0], ["c", 0, 0]])
+    with open_model(write(tmp_path / "m.h5", config, {}, version="2.9.0")) as spec:
+        for name in "bc":
+            assert "does not say which tensors" in str(spec.layer(name).problem)
+
+
+def reshaped(shape: list[Any], tmp_path: Path, extra: tuple[dict[str, Any], ...] = ()) -> ModelSpec:
+    """A reshape of (batch, 6, None, 8) by sizes out of it."""
+    items = [
+        layer("InputLayer", "a", batch_input_shape=[None, 6, None, 8]),
+        tensorflow("sizes", "compat.v1.shape", [["a", 0, 0, {"name": None, "out_type": "int32"}]]),
+        *(
+            tensorflow(f"size_{axis}", "__operators__.getitem", [["sizes", 0, 0, {"slice_spec": axis}]])
+            for axis in range(4)
+        ),
+        *extra,
+        tensorflow("b", "reshape", [["a", 0, 0, {"shape": shape}]]),
+    ]
+    config = functional(items, [["a", 0, 0]], [["b", 0, 0]])
+    with open_model(write(tmp_path / "m.h5", config, {}, version="2.9.0")) as spec:
+        return spec
+
+
+def at(axis: int) -> list[Any]:
+    return [f"size_{axis}", 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [
+        ([at(0), at(1), at(2), at(3)], [6, -1, 8]),
+        ([at(0), -1, 2], [-1, 2]),
+        ([-1, at(3), 6, at(2)], [8, 6, -1]),
+        ([at(0), at(2), -1], None),
+        ([at(1), at(0), -1, 8], None),
+        ([["product", 0, 0], at(3)], None),
+    ],
+)
+def test_sizes_of_tensors_are_written_into_the_reshape_that_uses_them(
+    shape: list[Any], target: list[int] | None, tmp_path: Path
+) -> None:
+    product = tensorflow("product", "math.multiply", [["size_0", 0, 0, {"y": at(1)}]])
+    spec = reshaped(shape, tmp_path, () if target else (product,))
+    found = spec.layer("b")
+    assert found.known == (target is not None)
+    if target is not None:
+        assert (found.kind, found.config["target_shape"]) == ("Reshape", target)
+        assert [one.name for one in spec.layers] == ["a", "b"]

@@ -347,6 +347,19 @@ def preprocessing(keras: Any) -> Any:
     return keras.Model(source, kl.Dense(2)(kl.Flatten()(kl.Conv2D(3, 3)(x))))
 
 
+def undone_augmentations(keras: Any) -> Any:
+    """Augmentations that are read as what they are at inference."""
+    kl = keras.layers
+    names = ("RandomHeight", "RandomWidth", "RandAugment", "AugMix", "RandomColorJitter")
+    arguments: dict[str, Any] = {"RandomHeight": {"factor": 0.2}, "RandomWidth": {"factor": 0.2},
+                                 "RandomColorJitter": {"brightness_factor": 0.1}}  # fmt: skip
+    source = x = keras.Input((12, 12, 3))
+    for name in names:
+        if hasattr(kl, name):
+            x = getattr(kl, name)(**arguments.get(name, {}))(x)
+    return keras.Model(source, kl.Dense(2)(kl.GlobalAveragePooling2D()(kl.Conv2D(3, 3)(x))))
+
+
 def normalization(keras: Any) -> Any:
     kl = keras.layers
     source = keras.Input((5,))
@@ -565,6 +578,71 @@ def tensorflow_images(keras: Any) -> Any:
     return keras.Model(source, kl.Dense(2)(kl.Flatten()(x)))
 
 
+def tensorflow_sizes(keras: Any) -> Any:
+    """Sizes that the graph takes from its tensors."""
+    import tensorflow as tf  # noqa: PLC0415 - for this model alone
+
+    kl = keras.layers
+    source = keras.Input((6, 8))
+    x = tf.reshape(kl.Dense(8)(source), (tf.shape(source)[0], tf.shape(source)[1], 2, 4))
+    x = tf.transpose(x, (0, 2, 1, 3))
+    sizes = tf.shape(x)
+    x = tf.reshape(x, [-1, sizes[1] * sizes[2], sizes[3]])
+    y = tf.broadcast_to(x[:, : tf.shape(x)[1] // 12], tf.shape(x)) + tf.tile(x[:, :1], [1, tf.shape(x)[1], 1])
+    z = tf.reshape(y, tf.concat([tf.shape(y)[:-1], [2, 2]], axis=0))
+    z = tf.reshape(z, tf.stack([tf.shape(z)[0], 12, 4]))
+    image = tf.image.resize(z[..., tf.newaxis], tf.shape(x[..., tf.newaxis])[1:3] // 2)
+    return keras.Model(
+        source, kl.Dense(2)(tf.math.squared_difference(kl.GlobalAveragePooling2D()(image), 0.5))
+    )
+
+
+def tensorflow_matrices(keras: Any) -> Any:
+    """TensorFlow functions on matrices, and constants before tensors."""
+    import tensorflow as tf  # noqa: PLC0415 - for this model alone
+
+    kl = keras.layers
+    source = keras.Input((6, 6))
+    x = tf.constant([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) * kl.Dense(6)(source) + tf.eye(6)
+    lower, upper = tf.linalg.band_part(x, -1, 0), tf.linalg.band_part(x, 1, -1)
+    y = tf.math.squared_difference(tf.linalg.matrix_transpose(lower), upper)
+    y = (
+        tf.sort(y, axis=-1)
+        + tf.cast(tf.argsort(x, axis=1), "float32") / 9.0
+        + tf.math.scalar_mul(2.0, x) // 0.5
+    )
+    numbers = [
+        tf.linalg.trace(y),
+        tf.linalg.det(x),
+        tf.linalg.diag_part(tf.linalg.inv(x + 9.0 * tf.eye(6)))[:, 0],
+    ]
+    z = tf.stack(numbers, axis=-1) + tf.cast(tf.math.count_nonzero(x > 0.0, axis=(1, 2)), "float32")[:, None]
+    parts = tf.split(tf.math.cumprod(tf.ensure_shape(y, (None, 6, 6)), axis=1), [2, -1], axis=1)
+    x = tf.slice(parts[1], [0, 1, 0], [-1, 2, 3]) + tf.strided_slice(y, [0, 1, 0], [4, 3, 3])
+    x = tf.math.erfc(tf.math.rint(x)) + tf.debugging.check_numerics(x, "numbers")
+    flat = kl.Reshape((6,))(keras.backend.batch_flatten(x))
+    return keras.Model(source, kl.Dense(2)(tf.concat([flat, z], axis=-1)))
+
+
+def tensorflow_pictures(keras: Any) -> Any:
+    """TensorFlow functions that turn, cut and colour images."""
+    import tensorflow as tf  # noqa: PLC0415 - for this model alone
+
+    kl, image = keras.layers, tf.image
+    source = keras.Input((8, 8, 3))
+    x = image.adjust_brightness(image.flip_left_right(source), 0.2) + image.rot90(
+        image.flip_up_down(source), 3
+    )
+    x = image.hsv_to_rgb(image.rgb_to_hsv(tf.sigmoid(x))) + image.grayscale_to_rgb(x[..., :1])
+    x = image.pad_to_bounding_box(image.crop_to_bounding_box(x, 1, 2, 4, 5), 2, 1, 8, 8)
+    x = tf.nn.max_pool(
+        image.extract_patches(x, [1, 2, 2, 1], [1, 2, 2, 1], [1, 1, 1, 1], "SAME"), 2, 1, "SAME"
+    )
+    x = tf.nn.avg_pool(x, (2, 2), 1, "VALID") + tf.nn.max_pool2d(x, [1, 2, 2, 1], [1, 1, 1, 1], "VALID")
+    x = tf.nn.avg_pool1d(tf.nn.max_pool1d(kl.Reshape((9, -1))(x), 2, 1, "SAME"), 3, 3, "VALID")
+    return keras.Model(source, kl.Dense(2)(kl.Flatten()(tf.roll(x, [1], [1]))))
+
+
 def pixels(keras: Any) -> Any:
     """Preprocessing inside the graph, and an activation that Keras 3 dropped."""
     source = keras.Input((8, 8, 3))
@@ -581,10 +659,12 @@ SMALL: Final[dict[str, Build]] = {
         masked_functional, masked_series, masked_pooling, sequence_to_sequence, masked_sequence_to_sequence,
         attention, transformer, cross_attention, masked_transformer, u_net, several_outputs, shared_tower,
         nested_twice, nested_sequential, frozen_base, time_distributed, time_distributed_model, conv_lstm,
-        conv_lstm_1d, bidirectional_conv_lstm, mixed_precision, spectral, categories, preprocessing, normalization, normalizations,
+        conv_lstm_1d, bidirectional_conv_lstm, mixed_precision, spectral, categories, preprocessing, undone_augmentations,
+        normalization, normalizations,
         reshapes, arithmetic, einsum, channels_first, fixed_batch, slashes, states_out, embedding_dot, residual,
         autoencoder, dictionary_inputs, doubled, time_distributed_graph, operations, array_operations,
-        image_operations, tensorflow_operations, tensorflow_arrays, tensorflow_images, pixels,
+        image_operations, tensorflow_operations, tensorflow_arrays, tensorflow_images, tensorflow_sizes,
+        tensorflow_matrices, tensorflow_pictures, pixels,
     )
 }  # fmt: skip
 """Name -> builder."""
@@ -596,6 +676,9 @@ ONLY: Final[dict[str, str]] = {
     "tensorflow_operations": "tf_keras",
     "tensorflow_arrays": "tf_keras",
     "tensorflow_images": "tf_keras",
+    "tensorflow_sizes": "tf_keras",
+    "tensorflow_matrices": "tf_keras",
+    "tensorflow_pictures": "tf_keras",
     "spectral": "keras",  # tf_keras 2.21 refuses its own
     "pixels": "tf_keras",
 }
