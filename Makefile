@@ -37,11 +37,13 @@ serve: setup ## the whole service on http://127.0.0.1:8000
 test: setup ## every test (Debian's chromium is needed for those in the browser)
 	$(RUN) pytest -n 2 --dist loadfile
 
-check: setup ## formatting, lint, types, import contract, generated pages up to date
+check: setup ## formatting, lint, types, import contract, images, generated pages up to date
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+	$(RUN) hadolint Dockerfile
+	$(RUN) check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(RUN) python scripts/generate_docs.py --check
 	$(RUN) python -m app.settings | cmp - docs/settings.md
 
