@@ -97,6 +97,4 @@ def examine(arguments: Mapping[str, Any], sender: Sender) -> None:
 
 
 if __name__ == "__main__":
-    serve(
-        {"read": read, "read_and_judge": read_and_judge, "examine": examine}, memory_error="model-too-large"
-    )
+    serve({"read": read, "read_and_judge": read_and_judge, "examine": examine})
