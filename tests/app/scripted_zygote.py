@@ -71,7 +71,6 @@ def _progress(sender: Sender) -> None:
     for number, stage in enumerate(stages):
         fraction = number / len(stages)
         sender.send(ProgressMessage(stage=stage, fraction=fraction, message="step", step=number, loss=1.0))
-        time.sleep(0.18)
 
 
 def _report(identity: str, sender: Sender) -> None:
