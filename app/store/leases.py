@@ -17,7 +17,7 @@ from app.jobs import states
 from app.jobs.lanes import Lane
 from app.jobs.reaping import Sign
 from app.jobs.states import JobState, LeaseLostError
-from app.reports import render
+from app.reports import json
 from app.store import deliveries, tallies
 from app.store.blobs import Incoming
 from app.store.database import Database
@@ -129,7 +129,7 @@ class LeaseStore:
             if repaired is not None:
                 self._files.keep(session, repaired)
                 job.repaired_sha256 = repaired.sha256
-            job.report = render(report, "json")
+            job.report = json.render(report)
             tallies.add(session, tallies.of_report(report))
             _end(session, job, states.finish(state_of(job), token=lease.token, succeeded=True))
 

@@ -20,7 +20,7 @@ from analyzers.options import Options
 from analyzers.report import Report
 from app.errors import Problem
 from app.jobs.states import LeaseLostError
-from app.reports import render
+from app.reports.formats import render
 from app.settings import Settings
 from app.store import Store, open_store, tallies
 from app.store.blobs import BlobFolder, Blobs, whole
