@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests.app.backends import BROKERS, DATABASES, database_url
 from tests.app.processes import assert_gone, descendants, kill_all
 from tests.app.scripted_zygote import script
 from tests.app.server import Server
+from tests.faults.gate import Gate, gated
 from tests.waiting import PATIENCE_S, until
 
 COMBINATIONS = [(database, "embedded") for database in DATABASES] + [
@@ -74,12 +75,22 @@ class Worker:
 
 @dataclass
 class Deployment:
-    """A running service."""
+    """A running service.
+
+    Attributes:
+        server: its web server.
+        settings: what it runs with.
+        chosen: those of the settings that are not what they are by themselves.
+        programs: what its processes run.
+        gates: ways that lead to its database and to its broker, by which it can be cut off; if it was asked for.
+        worker: its worker, if it is distributed.
+    """
 
     server: Server
     settings: Settings
     chosen: dict[str, Any]
     programs: Programs
+    gates: dict[str, Gate]
     worker: Worker | None = None
     store: Store = field(init=False)
 
@@ -188,19 +199,30 @@ class Deployment:
 
 @contextmanager
 def deployed(
-    data: Path, database: str, queue: str, *, programs: Programs = SCRIPTED, **chosen: Any
+    data: Path,
+    database: str,
+    queue: str,
+    *,
+    programs: Programs = SCRIPTED,
+    through_gates: bool = False,
+    **chosen: Any,
 ) -> Iterator[Deployment]:
     """A service on this database and broker (``embedded``: none), with these settings."""
-    with database_url(database) as url:
-        values: dict[str, Any] = {
-            "database_url": url,
-            "broker_url": "" if queue == "embedded" else BROKERS[queue],
+    with database_url(database) as url, ExitStack() as stack:
+        urls = {"database": url, "broker": "" if queue == "embedded" else BROKERS[queue]}
+        gates: dict[str, Gate] = {}
+        for name, address in urls.items():
+            if through_gates and address:
+                gates[name], urls[name] = stack.enter_context(gated(address))
+        values = {
+            "database_url": urls["database"],
+            "broker_url": urls["broker"],
             "queue_name": f"test-{secrets.token_hex(4)}",
             **chosen,
         }
         settings = Settings.model_validate({"data": data, **values})
         server = servers.start(data, programs.server, ready=False, **values)
-        deployment = Deployment(server, settings, values, programs)
+        deployment = Deployment(server, settings, values, programs, gates)
         try:
             deployment.start_worker()
             yield deployment

@@ -15,7 +15,7 @@ from analyzers.progress import Stage
 from app.jobs.lanes import LANES
 from app.queue import open_queue
 from tests.app.processes import assert_gone, kill_all, newest
-from tests.app.scripted_zygote import release
+from tests.app.scripted_zygote import release, script
 from tests.app.test_logs import events
 from tests.faults.deployments import COMBINATIONS, DISTRIBUTED, Deployment, deployed, purge
 from tests.waiting import until
@@ -23,7 +23,15 @@ from tests.waiting import until
 LEASE_S = 6.0
 """Short, so that another worker soon takes over; long enough for a busy machine to renew it in time."""
 STAGES = get_args(Stage)
-on_every_broker = pytest.mark.parametrize("deployment", DISTRIBUTED, ids="-".join, indirect=True)
+
+
+def on(combinations: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    """Run a test on these combinations alone."""
+    return pytest.mark.parametrize("deployment", combinations, ids="-".join, indirect=True)
+
+
+on_every_broker = on(DISTRIBUTED)
+on_postgresql = on([pair for pair in COMBINATIONS if pair == ("postgresql", "embedded")])
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)
@@ -31,7 +39,8 @@ def deployment(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Deployment]:
     database, queue = request.param
-    with deployed(tmp_path_factory.mktemp("service"), database, queue, lease_s=LEASE_S) as service:
+    folder = tmp_path_factory.mktemp("service")
+    with deployed(folder, database, queue, through_gates=True, lease_s=LEASE_S) as service:
         yield service
 
 
@@ -138,7 +147,38 @@ def test_stopping_a_worker_hands_its_job_back_and_messages_that_are_lost_lose_no
         ended_once(deployment, each, attempt=1)
 
 
+@on_postgresql
+def test_a_database_that_is_away_for_longer_than_a_lease_costs_no_job(
+    deployment: Deployment, client: httpx2.Client
+) -> None:
+    address = deployment.send(client, probe="held")
+    deployment.wait_for(address, "running")
+    deployment.gates["database"].shut()
+    away = time.monotonic()
+    refused = client.post("/v1/diagnoses", files={"file": ("m.h5", script())})
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert "retry-after" in refused.headers
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["database"]) == (503, False)
+    assert client.get("/healthz").status_code == 200
+    time.sleep(max(0.0, away + 1.5 * LEASE_S - time.monotonic()))
+    deployment.gates["database"].open()
+    release(deployment.settings.data)
+    ended_once(deployment, address, attempt=1)
+
+
 @on_every_broker
+def test_a_job_that_is_sent_while_the_broker_is_away_is_announced_later(
+    deployment: Deployment, client: httpx2.Client
+) -> None:
+    deployment.gates["broker"].shut()
+    address = deployment.send(client)
+    assert client.get("/readyz").json()["queue"] is False
+    deployment.gates["broker"].open()
+    ended_once(deployment, address, attempt=1)
+
+
+@on(DISTRIBUTED[:1])
 def test_a_web_server_that_is_killed_costs_no_job(deployment: Deployment, client: httpx2.Client) -> None:
     address = deployment.send(client, probe="held")
     deployment.wait_for(address, "running")
@@ -148,23 +188,6 @@ def test_a_web_server_that_is_killed_costs_no_job(deployment: Deployment, client
     deployment.server = deployment.start_server()
     with deployment.server.client() as again:
         assert again.get(f"{address}/report").status_code == 200
-
-
-@on_every_broker
-def test_another_worker_takes_over_the_job_of_one_that_is_killed(
-    deployment: Deployment, client: httpx2.Client
-) -> None:
-    assert deployment.worker is not None
-    with deployment.another_worker() as other:
-        address = deployment.send(client, probe="hang_while_new")
-        first = deployment.wait_for(address, "running")
-        deployment.let_go()
-        holder, survivor = sorted((deployment.worker, other), key=lambda each: not each.has(first))
-        holder.kill()
-        ended_once(deployment, address, attempt=2)
-        assert survivor.has(deployment.job(address))
-    if holder is deployment.worker:
-        deployment.start_worker()
 
 
 @on_every_broker
@@ -186,3 +209,19 @@ def test_a_worker_writes_json_that_leads_from_the_request_through_to_its_child(
     assert told().keys() == {"job started", "fault in a child or zygote", "job ended"}
     assert {(event["request"], event["attempt"]) for event in told().values()} == {("asked-1", 1)}
     assert "a mistake of ours" in told()["fault in a child or zygote"]["trace"]
+
+
+@on_every_broker
+def test_another_worker_takes_over_the_job_of_one_that_is_killed(
+    deployment: Deployment, client: httpx2.Client
+) -> None:
+    assert deployment.worker is not None
+    with deployment.another_worker() as other:
+        address = deployment.send(client, probe="hang_while_new")
+        first = deployment.wait_for(address, "running")
+        deployment.let_go()
+        holder, survivor = sorted((deployment.worker, other), key=lambda each: not each.has(first))
+        holder.kill()
+        ended_once(deployment, address, attempt=2)
+        assert survivor.has(deployment.job(address))
+    # the last test: whichever was killed stays away
