@@ -87,17 +87,23 @@ def half_sent(server: servers.Server) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_uploads_that_break_off_or_pause_leave_nothing(tmp_path: Path) -> None:
-    server = servers.start(tmp_path, ready=False, upload_pause_s=2)
+def test_uploads_that_break_off_or_pause_leave_nothing_and_their_room_is_theirs_until_then(
+    tmp_path: Path,
+) -> None:
+    server = servers.start(tmp_path, ready=False, upload_pause_s=3, disk_bytes=10_000_000)
+    other = {"file": ("m.h5", script() + bytes(2_000_000))}
     try:
-        with half_sent(server):
-            pass
-        until(lambda: not incoming(tmp_path))
-        with half_sent(server) as connection:
-            answer = b"".join(iter(lambda: connection.recv(2**16), b"")).decode()
-            assert answer.startswith("HTTP/1.1 408")
-            assert "upload-timeout" in answer
-        until(lambda: not incoming(tmp_path))
+        with server.client() as client:
+            with half_sent(server):
+                refused = client.post("/v1/diagnoses", files=other)
+                assert (refused.status_code, refused.json()["code"]) == (507, "storage-full")
+            until(lambda: not incoming(tmp_path))
+            with half_sent(server) as connection:
+                answer = b"".join(iter(lambda: connection.recv(2**16), b"")).decode()
+                assert answer.startswith("HTTP/1.1 408")
+                assert "upload-timeout" in answer
+            until(lambda: not incoming(tmp_path))
+            assert client.post("/v1/diagnoses", files=other).status_code == 202
     finally:
         server.stop()
 
