@@ -30,7 +30,7 @@ from tests.app.processes import descendants, kill_all, stat
 from tests.faults.deployments import COMBINATIONS, REAL, Deployment, Worker, deployed
 from tests.waiting import until
 
-BUDGET_S: Final = "20"
+BUDGET_S: Final = "5"
 """Of the job that trains."""
 STATIC_JOBS: Final = 2
 PAGE: Final = Path(__file__).with_name("RECOVERY.md")
