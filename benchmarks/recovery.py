@@ -3,12 +3,14 @@
 ``python -m benchmarks.recovery [--services sqlite-embedded ...] [--write]``: a real service with real children, on
 every database and broker that the tests' environment variables name.  A job that trains is running and two that do
 not train are sent when something fails; told is how many seconds pass until a child works at the first again, and
-whether every job ended once.  ``--write`` writes the table to RECOVERY.md.
+whether every job ended once.  ``--write`` keeps the rows and writes RECOVERY.md from all that
+are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -25,14 +27,15 @@ from app.store.jobs import Bounds, Submission
 from app.store.tables import Job
 from app.worker.diagnosis import PROBE
 from benchmarks.load import EXAMPLE
-from benchmarks.running import machine
+from benchmarks.running import RESULTS, machine
 from tests.app.processes import descendants, kill_all, stat
 from tests.faults.deployments import COMBINATIONS, REAL, Deployment, Worker, deployed
 from tests.waiting import until
 
-BUDGET_S: Final = "5"
-"""Of the job that trains."""
+ASKED: Final = {"budget_s": "5", "input_range": "standardized"}
+"""What keeps a job that trains short."""
 STATIC_JOBS: Final = 2
+KEPT: Final = RESULTS / "recovery.json"
 PAGE: Final = Path(__file__).with_name("RECOVERY.md")
 HEADING: Final = """\
 # Recovery
@@ -43,10 +46,10 @@ A job that trains is at work and two that do not train are sent when something f
 - *lost*: jobs that did not succeed; *doubled*: jobs that were counted as ended more than once.
 - *seconds*: from the fault until a child works at the first job again (where the announcements were lost: until the
   first of the waiting jobs runs). What is killed is started again at once, but for the worker that another takes
-  over from: the lease (15 s) bounds that, and nothing else does.
+  over from: the lease (15 s) bounds that, and nothing else does. *load* is the machine's load average.
 
 """
-COLUMNS: Final = "| service | fault | jobs in flight | lost | doubled | seconds |\n| --- | --- | ---: | ---: | ---: | ---: |\n"
+COLUMNS: Final = "| service | fault | jobs in flight | lost | doubled | seconds | load |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
 
 
 Workers = Sequence[Worker]
@@ -157,7 +160,7 @@ def measured(deployment: Deployment, fault: Fault) -> str:
             answer = client.post(
                 "/v1/diagnoses",
                 files={"file": (EXAMPLE.name, EXAMPLE.read_bytes())},
-                data={"budget_s": BUDGET_S, "probe": probe},
+                data=ASKED | {"probe": probe},
                 headers={"Cache-Control": "no-cache"},
             )
             return str(answer.headers["location"])
@@ -186,7 +189,7 @@ def measured(deployment: Deployment, fault: Fault) -> str:
         doubled = ended(deployment) - before - len(jobs)
         for job in jobs:
             deployment.store.jobs.erase(job.id)
-        return f"{len(jobs)} | {lost} | {doubled} | {recovered_s:.1f} |"
+        return f"{len(jobs)} | {lost} | {doubled} | {recovered_s:.1f} | {os.getloadavg()[0]:.0f} |"
 
 
 def slip_in(deployment: Deployment) -> str:
@@ -209,18 +212,29 @@ def ended(deployment: Deployment) -> int:
     return sum(t.count for t in tallies.read(deployment.store.database) if t.name == "jobs_ended")
 
 
-def rows(database: str, queue: str) -> Iterator[str]:
-    """The rows of one service."""
+def rows(database: str, queue: str) -> Iterator[tuple[str, str]]:
+    """The rows of one service, each in two parts: what was done, and what came of it."""
     with (
         tempfile.TemporaryDirectory(prefix="unstuck-recovery-") as folder,
         deployed(Path(folder), database, queue, programs=REAL) as deployment,
     ):
         for name, fault in FAULTS.items():
             if deployment.distributed or fault.embedded:
-                yield f"| {database}, {queue} | {name} | {measured(deployment, fault)}"
+                yield f"| {database}, {queue} | {name} |", measured(deployment, fault)
                 if deployment.worker is not None and deployment.worker.process.poll() is not None:
                     deployment.start_worker()
                 until(lambda: deployment.server.answers("/readyz"))
+
+
+def keep(done: str, outcome: str) -> None:
+    """Keep a row, and write the page from all that are kept."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+    kept[done] = outcome
+    KEPT.write_text(json.dumps(kept), encoding="utf-8")
+    order = [f"| {database}, {queue} | {name} |" for database, queue in COMBINATIONS for name in FAULTS]
+    lines = "".join(f"{done} {kept[done]}\n" for done in order if done in kept)
+    PAGE.write_text(f"{HEADING}Measured on: {machine()}.\n\n{COLUMNS}{lines}", encoding="utf-8")
 
 
 def main() -> None:
@@ -230,18 +244,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--services", nargs="+", choices=known, default=known)
-    parser.add_argument("--write", action="store_true", help="write the table to benchmarks/RECOVERY.md")
+    parser.add_argument("--write", action="store_true", help="keep the rows and write benchmarks/RECOVERY.md")
     given = parser.parse_args()
-    measured_on = f"Measured on: {machine()}; load before {os.getloadavg()[0]:.1f}.\n\n"
-    print(measured_on + COLUMNS, end="")
-    found = []
+    print(COLUMNS, end="")
     for pair in COMBINATIONS:
         if "-".join(pair) in given.services:
-            for row in rows(*pair):
-                print(row, flush=True)
-                found.append(row + "\n")
-    if given.write:
-        PAGE.write_text(HEADING + measured_on + COLUMNS + "".join(found), encoding="utf-8")
+            for done, outcome in rows(*pair):
+                print(done, outcome, flush=True)
+                if given.write:
+                    keep(done, outcome)
 
 
 if __name__ == "__main__":
