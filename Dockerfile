@@ -19,7 +19,7 @@ COPY analyzers analyzers
 COPY app app
 RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry \
     --no-install-package tensorflow
-USER unstuck
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
@@ -30,7 +30,7 @@ RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --e
 COPY analyzers analyzers
 COPY app app
 RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry
-USER unstuck
+USER 10001
 HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["python", "-m", "app.worker.alive"]
 CMD ["unstuck", "worker"]
 
@@ -39,7 +39,7 @@ RUN uv sync --locked --no-dev --no-install-project --no-cache --extra celery --e
 COPY analyzers analyzers
 COPY app app
 RUN uv sync --locked --no-dev --no-editable --no-cache --extra celery --extra postgresql --extra s3 --extra telemetry --extra gpu
-USER unstuck
+USER 10001
 HEALTHCHECK --interval=30s --timeout=20s --start-period=120s CMD ["python", "-m", "app.worker.alive"]
 CMD ["unstuck", "worker"]
 

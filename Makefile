@@ -37,11 +37,13 @@ serve: setup ## the whole service on http://127.0.0.1:8000
 test: setup ## every test (Debian's chromium is needed for those in the browser)
 	$(RUN) pytest -n 2 --dist loadfile
 
-check: setup ## formatting, lint, types, import contract, generated pages up to date
+check: setup ## formatting, lint, types, import contract, images, generated pages up to date
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+	$(RUN) hadolint Dockerfile
+	$(RUN) check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(RUN) python scripts/generate_docs.py --check
 	$(RUN) python -m app.settings | cmp - docs/settings.md
 
@@ -84,13 +86,10 @@ bench-reading: setup ## files of every Keras, rebuilt, against what their own fr
 	$(RUN) python -m benchmarks.reading --write
 
 bench-load: setup ## 200 clients, five minutes each: embedded and with Celery, with probes and without; latency, memory
-	$(RUN) python -m benchmarks.load
-	$(RUN) python -m benchmarks.load --probes 0.1
-	$(RUN) python -m benchmarks.load --distributed
-	$(RUN) python -m benchmarks.load --distributed --probes 0.1
+	$(RUN) python -m benchmarks.load --write
 
-bench-recovery: setup ## seconds until a job runs again after kill -9 of its child, worker or machine
-	$(RUN) python -m benchmarks.recovery
+bench-recovery: setup ## seconds until a job runs again after kill -9 of its child, worker, web server or machine
+	$(RUN) python -m benchmarks.recovery --write
 
 bench-rules: setup ## how often each rule fires on healthy models, and finds its own planted fault
 	$(RUN) python -m benchmarks.rules --write

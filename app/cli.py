@@ -157,7 +157,7 @@ def diagnose(  # noqa: PLR0917 - typer makes a flag of each
     used, 3 internal error, or a server that stays too busy.  Options are also read from the [diagnose] table of ./unstuck.toml.
     """
     from analyzers.report import level  # noqa: PLC0415
-    from app import reports  # noqa: PLC0415
+    from app.reports import formats  # noqa: PLC0415
 
     flags: dict[str, Any] = {
         "format": format, "fail_on": fail_on, "server": server, "input_range": input_range, "task": task,
@@ -167,7 +167,7 @@ def diagnose(  # noqa: PLR0917 - typer makes a flag of each
     }  # fmt: skip
     own, options = _configure(flags)
     report = _diagnose(file, options, own["server"], repaired)
-    text = reports.render(report, own["format"])
+    text = formats.render(report, own["format"])
     if output is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
     else:

@@ -16,7 +16,8 @@ from app.errors import Problem
 from app.jobs.lanes import lane_of
 from app.settings import Settings
 from app.worker import sandbox
-from app.worker.diagnosis import ChildLostError, Children, ModelFile, Task, with_repaired_link
+from app.worker.diagnosis import Children, ModelFile, Task, with_repaired_link
+from app.worker.exits import ChildLostError
 from app.worker.launcher import Watch
 from app.worker.messages import ProgressMessage
 

@@ -84,8 +84,8 @@ class Settings(BaseSettings):
     disk_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="Bytes that all kept files may take; an upload over it is refused with 507. Empty for no "
-        "bound but the disk's.",
+        description="Bytes that all files may take, those included that are being received; an upload over it is "
+        "refused with 507. Empty for no bound but the disk's.",
     )
     upload_s: float = Field(default=3600.0, gt=0, description="Seconds that an upload may take.")
     upload_pause_s: float = Field(

@@ -10,11 +10,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from fastapi import FastAPI
 from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 REQUEST_ID: Final = "unstuck.request_id"
 JOB_ID: Final = "unstuck.job_id"

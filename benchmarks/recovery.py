@@ -1,82 +1,102 @@
-"""How long the service takes to run a job again after ``kill -9``, with the settings that it has by itself.
+"""How long the service takes to run a job again after a fault, with the settings that it has by itself.
 
-``python -m benchmarks.recovery [--services sqlite-embedded ...]``: a real service with real children, on every database and broker that the
-tests' environment variables name.  A job that trains is running and two that do not train are sent when
-something is killed; printed is how many seconds pass until a child works at the first again, and whether
-every job ended once.
+``python -m benchmarks.recovery [--services sqlite-embedded ...] [--write]``: a real service with real children, on
+every database and broker that the tests' environment variables name.  A job that trains is running and two that do
+not train are sent when something fails; told is how many seconds pass until a child works at the first again, and
+whether every job ended once.  ``--write`` keeps the rows and writes RECOVERY.md from all that
+are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.jobs.lanes import LANES
+from analyzers.options import Options
 from app.store import tallies
+from app.store.jobs import Bounds, Submission
+from app.store.tables import Job
+from app.worker.diagnosis import PROBE
 from benchmarks.load import EXAMPLE
-from benchmarks.running import machine
-from tests.app.processes import kill_all, newest
-from tests.faults.deployments import COMBINATIONS, REAL, Deployment, deployed
+from benchmarks.running import RESULTS, machine
+from tests.app.processes import descendants, kill_all, stat
+from tests.faults.deployments import COMBINATIONS, REAL, Deployment, Worker, deployed
 from tests.waiting import until
 
-BUDGET_S: Final = "60"
-"""Of the job that trains: it must still be at work when another worker has started."""
+ASKED: Final = {"budget_s": "5", "input_range": "standardized"}
+"""What keeps a job that trains short."""
 STATIC_JOBS: Final = 2
+KEPT: Final = RESULTS / "recovery.json"
+PAGE: Final = Path(__file__).with_name("RECOVERY.md")
+HEADING: Final = """\
+# Recovery
+
+`make bench-recovery` wrote this page: a real service with real children and the settings that it has by itself.
+A job that trains is at work and two that do not train are sent when something fails.
+
+- *lost*: jobs that did not succeed; *doubled*: jobs that were counted as ended more than once.
+- *seconds*: from the fault until a child works at the first job again (where the announcements were lost: until the
+  first of the waiting jobs runs). What is killed is started again at once, but for the worker that another takes
+  over from: the lease (15 s) bounds that, and nothing else does. *load* is the machine's load average.
+
+"""
+COLUMNS: Final = "| service | fault | jobs in flight | lost | doubled | seconds | load |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
 
 
-def kill_child(deployment: Deployment) -> None:
+Workers = Sequence[Worker]
+Now = Callable[[], object]
+"""What makes something fail, at once."""
+
+
+def child(deployment: Deployment, _job: Job, _workers: Workers) -> Now:
     """The child alone."""
-    kill_all([newest(deployment.ancestor)])
+    return partial(kill_all, [training(deployment.ancestor)])
 
 
-def kill_supervisor(deployment: Deployment) -> None:
+def supervisor(deployment: Deployment, _job: Job, _workers: Workers) -> Now:
     """The process that looks after the child; its keeper starts it again."""
-    _, _zygote, supervisor, *_ = ancestry(newest(deployment.ancestor))
-    kill_all([supervisor])
+    zygote = parent(training(deployment.ancestor))
+    return partial(kill_all, [parent(zygote)])
 
 
-def kill_worker(deployment: Deployment) -> None:
+def worker(deployment: Deployment, _job: Job, _workers: Workers) -> Now:
     """The worker with all its processes, which is then started again."""
-    deployment.kill_worker()
-    if deployment.distributed:
-        deployment.worker = deployment.run_worker()
+
+    def now() -> None:
+        deployment.kill_worker()
+        if deployment.distributed:
+            deployment.worker = deployment.run_worker()
+
+    return now
 
 
-def lose_machine(deployment: Deployment) -> None:
-    """The worker with all its processes, for good."""
-    deployment.kill_worker()
-    deployment.worker = None
+def one_of_two_workers(_deployment: Deployment, job: Job, workers: Workers) -> Now:
+    """That of two workers which has the job, with all its processes, for good."""
+    return next(each for each in workers if each.has(job)).kill
 
 
-def another_worker(deployment: Deployment, stack: ExitStack) -> None:
-    """A worker on another machine, as far as files and names go."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="unstuck-other-"))
-    other = deployment.run_worker(UNSTUCK_DATA=folder, UNSTUCK_BLOBS=str(deployment.settings.blob_folder))
-    stack.callback(end, other)
-    until(lambda: sum(worker.ready for worker in deployment.store.workers.every()) == 2 * len(LANES))
+def server(deployment: Deployment, _job: Job, _workers: Workers) -> Now:
+    """The web server, which is then started again."""
+
+    def now() -> None:
+        deployment.server.kill()
+        deployment.server = deployment.start_server()
+
+    return now
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a worker."""
-    process.terminate()
-    process.wait()
-
-
-def ancestry(pid: int) -> list[int]:
-    """A process, the zygote that forked it, what started that, and so on."""
-    found = [pid]
-    while found[-1] > 1:
-        fields = Path(f"/proc/{found[-1]}/stat").read_text("utf-8").rpartition(")")[2].split()
-        found.append(int(fields[1]))
-    return found
+def nothing(_deployment: Deployment, _job: Job, _workers: Workers) -> Now:
+    """Nothing but that messages are lost."""
+    return lambda: None
 
 
 @dataclass(frozen=True)
@@ -84,53 +104,102 @@ class Fault:
     """What is done to a service.
 
     Attributes:
-        kill: does it.
-        two_workers: whether another worker comes first, while the job runs; only a broker allows that.
+        ready: gets it ready, and gives what does it.
+        embedded: whether a service on one machine can have it.
+        another: whether there is a second worker.
+        unannounced: whether the jobs that do not train come to the table without a message.
+        spares_workers: whether a worker that a broker tells of jobs goes on.
     """
 
-    kill: Callable[[Deployment], None]
-    two_workers: bool = False
+    ready: Callable[[Deployment, Job, Workers], Now]
+    embedded: bool = True
+    another: bool = False
+    unannounced: bool = False
+    spares_workers: bool = False
 
 
 FAULTS: Final = {
-    "child": Fault(kill_child),
-    "supervisor": Fault(kill_supervisor),
-    "worker, started again": Fault(kill_worker),
-    "worker, another there": Fault(lose_machine, two_workers=True),
+    "kill -9 of the child": Fault(child),
+    "kill -9 of the supervisor": Fault(supervisor),
+    "kill -9 of the web server": Fault(server, spares_workers=True),
+    "kill -9 of the worker's whole tree, started again": Fault(worker),
+    "kill -9 of the worker's whole tree, another there": Fault(
+        one_of_two_workers, embedded=False, another=True
+    ),
+    "messages lost": Fault(nothing, embedded=False, unannounced=True),
 }
 
 
+def training(ancestor: int) -> int:
+    """The child below a process that trains: a fork of the zygote of the probe."""
+
+    def found() -> int | None:
+        probes = [pid for pid in descendants(ancestor) if PROBE in command(pid)]
+        return next((pid for pid in probes if PROBE in command(parent(pid))), None)
+
+    return until(found)
+
+
+def command(pid: int) -> str:
+    """The command line of a process; empty when it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+def parent(pid: int) -> int:
+    """The process that started another."""
+    return int(stat(pid)[1])
+
+
 def measured(deployment: Deployment, fault: Fault) -> str:
-    """Do it once; a row of the table."""
+    """Do it once; the end of a row of the table."""
     with deployment.server.client() as client, ExitStack() as stack:
 
         def send(probe: str) -> str:
             answer = client.post(
                 "/v1/diagnoses",
                 files={"file": (EXAMPLE.name, EXAMPLE.read_bytes())},
-                data={"budget_s": BUDGET_S, "probe": probe},
+                data=ASKED | {"probe": probe},
                 headers={"Cache-Control": "no-cache"},
             )
             return str(answer.headers["location"])
 
+        workers = [] if deployment.worker is None else [deployment.worker]
+        if fault.another:
+            workers.append(stack.enter_context(deployment.another_worker()))
         before = ended(deployment)
         running = send("auto")
         until(lambda: (deployment.job(running).progress or {}).get("stage") == "probing")
         job = deployment.job(running)
-        addresses = [running, *(send("off") for _ in range(STATIC_JOBS))]
-        if fault.two_workers:
-            another_worker(deployment, stack)
-        killed = time.monotonic()
-        fault.kill(deployment)
-        heard = last_event(deployment, job.id)
-        until(lambda: last_event(deployment, job.id) > heard)
-        recovered_s = time.monotonic() - killed
-        jobs = [deployment.wait_for(address, "succeeded", "failed") for address in addresses]
+        now = fault.ready(deployment, job, workers)
+        quick = [slip_in(deployment) if fault.unannounced else send("off") for _ in range(STATIC_JOBS)]
+        failed = time.monotonic()
+        now()
+        if fault.unannounced:
+            until(lambda: any(deployment.job(address).status != "queued" for address in quick))
+        else:
+            if not (fault.spares_workers and deployment.distributed):
+                until(lambda: deployment.job(running).lease_token not in (None, job.lease_token))
+            heard = last_event(deployment, job.id)
+            until(lambda: last_event(deployment, job.id) > heard)
+        recovered_s = time.monotonic() - failed
+        jobs = [deployment.wait_for(address, "succeeded", "failed") for address in (running, *quick)]
         lost = sum(job.status != "succeeded" for job in jobs)
         doubled = ended(deployment) - before - len(jobs)
-        for address in addresses:
-            client.delete(address)
-        return f"{len(jobs)} | {lost} | {doubled} | {recovered_s:.1f} |"
+        for job in jobs:
+            deployment.store.jobs.erase(job.id)
+        return f"{len(jobs)} | {lost} | {doubled} | {recovered_s:.1f} | {os.getloadavg()[0]:.0f} |"
+
+
+def slip_in(deployment: Deployment) -> str:
+    """Put a job into the table of which no worker is told; its address."""
+    with deployment.store.blobs.incoming() as incoming:
+        incoming.write(EXAMPLE.read_bytes())
+        submission = Submission(EXAMPLE.name, Options(probe="off"), reuse=False)
+        return (
+            f"/v1/diagnoses/{deployment.store.jobs.submit(incoming, submission, Bounds(100, 100, None)).id}"
+        )
 
 
 def last_event(deployment: Deployment, job_id: str) -> int:
@@ -143,6 +212,31 @@ def ended(deployment: Deployment) -> int:
     return sum(t.count for t in tallies.read(deployment.store.database) if t.name == "jobs_ended")
 
 
+def rows(database: str, queue: str) -> Iterator[tuple[str, str]]:
+    """The rows of one service, each in two parts: what was done, and what came of it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="unstuck-recovery-") as folder,
+        deployed(Path(folder), database, queue, programs=REAL) as deployment,
+    ):
+        for name, fault in FAULTS.items():
+            if deployment.distributed or fault.embedded:
+                yield f"| {database}, {queue} | {name} |", measured(deployment, fault)
+                if deployment.worker is not None and deployment.worker.process.poll() is not None:
+                    deployment.start_worker()
+                until(lambda: deployment.server.answers("/readyz"))
+
+
+def keep(done: str, outcome: str) -> None:
+    """Keep a row, and write the page from all that are kept."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+    kept[done] = outcome
+    KEPT.write_text(json.dumps(kept), encoding="utf-8")
+    order = [f"| {database}, {queue} | {name} |" for database, queue in COMBINATIONS for name in FAULTS]
+    lines = "".join(f"{done} {kept[done]}\n" for done in order if done in kept)
+    PAGE.write_text(f"{HEADING}Measured on: {machine()}.\n\n{COLUMNS}{lines}", encoding="utf-8")
+
+
 def main() -> None:
     """Print the table."""
     known = ["-".join(pair) for pair in COMBINATIONS]
@@ -150,22 +244,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--services", nargs="+", choices=known, default=known)
-    chosen = parser.parse_args().services
-    print(f"{machine()}; load before {os.getloadavg()[0]:.1f}")
-    print("| service | killed | jobs | lost | doubled | seconds until a child works again |")
-    print("|---|---|---|---|---|---|")
-    for database, queue in COMBINATIONS:
-        if f"{database}-{queue}" not in chosen:
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="unstuck-recovery-") as folder,
-            deployed(Path(folder), database, queue, programs=REAL) as deployment,
-        ):
-            for name, fault in FAULTS.items():
-                if deployment.distributed or not fault.two_workers:
-                    print(f"| {database}, {queue} | {name} | {measured(deployment, fault)}", flush=True)
-                    if deployment.worker is None:
-                        deployment.start_worker()
+    parser.add_argument("--write", action="store_true", help="keep the rows and write benchmarks/RECOVERY.md")
+    given = parser.parse_args()
+    print(COLUMNS, end="")
+    for pair in COMBINATIONS:
+        if "-".join(pair) in given.services:
+            for done, outcome in rows(*pair):
+                print(done, outcome, flush=True)
+                if given.write:
+                    keep(done, outcome)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 
 from analyzers.options import Options
 from analyzers.report import Report
-from app import reports
 from app.api import cursors, models, options, problems, uploads
 from app.api.access import JobOf, Reader, Writer
 from app.api.ascii import AsciiJSONResponse
@@ -24,6 +23,7 @@ from app.api.negotiation import media_type, wanted
 from app.api.submission import Wanted, submit
 from app.errors import Problem, ProblemDocument
 from app.jobs.states import ENDED, Status
+from app.reports import formats
 from app.store import Store
 from app.store.blobs import whole
 from app.store.jobs import Cursor, Filters
@@ -195,7 +195,7 @@ def get_diagnosis(request: Request, job: JobOf) -> dict[str, Any]:
     responses={
         200: {
             "model": Report,
-            "content": {media: {"schema": {"type": "string"}} for media in reports.MEDIA_TYPES.values()}
+            "content": {media: {"schema": {"type": "string"}} for media in formats.MEDIA_TYPES.values()}
             | {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}},
             "description": "The report in the format that `format` or `Accept` names; JSON where neither does.",
         },
@@ -207,13 +207,13 @@ def get_diagnosis(request: Request, job: JobOf) -> dict[str, Any]:
 def get_report(
     request: Request,
     job: JobOf,
-    format: Annotated[reports.Format | None, Query()] = None,  # noqa: A002 - the name in the address
+    format: Annotated[formats.Format | None, Query()] = None,  # noqa: A002 - the name in the address
 ) -> Response:
     """The report alone."""
     chosen = format or wanted(request.headers.get("accept", ""))
     text = _report_text(job)
     if chosen != "json":
-        text = reports.render(Report.model_validate_json(text), chosen)
+        text = formats.render(Report.model_validate_json(text), chosen)
     return Response(text, media_type=media_type(chosen), headers={"Vary": "Accept"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import (
@@ -31,6 +31,7 @@ from app.store.tables import Delivery, Job
 router = APIRouter(tags=["health"])
 
 _WORKER_SILENCE_S: Final = 60.0
+_GPU: Final = ("gpu", "model")
 _SECONDS: Final = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
 
 
@@ -118,6 +119,14 @@ class _Shared(Collector):
             "Resident memory of a worker and its children; shared pages count in each process.",
             labels=("worker",),
         )
+        busy = GaugeMetricFamily(
+            "unstuck_gpu_utilization_ratio",
+            "Share of the time in which a GPU of a worker's machine was busy.",
+            labels=_GPU,
+        )
+        used = GaugeMetricFamily("unstuck_gpu_memory_used_bytes", "Used memory of a GPU.", labels=_GPU)
+        total = GaugeMetricFamily("unstuck_gpu_memory_bytes", "Memory that a GPU has.", labels=_GPU)
+        gpus: dict[str, dict[str, Any]] = {}
         for attending in self._attendance.look():
             if attending.silent_s > _WORKER_SILENCE_S:
                 continue
@@ -125,7 +134,13 @@ class _Shared(Collector):
             beat.add_metric((worker.id,), attending.silent_s)
             ready.add_metric((worker.id, ",".join(worker.lanes)), float(worker.ready))
             memory.add_metric((worker.id,), worker.memory_bytes)
-        yield from (beat, ready, memory)
+            gpus |= {gpu["uuid"]: gpu for gpu in worker.gpus}  # which every worker of a machine tells of
+        for uuid, gpu in gpus.items():
+            if gpu["utilization"] is not None:
+                busy.add_metric((uuid, gpu["name"]), gpu["utilization"])
+            used.add_metric((uuid, gpu["name"]), gpu["memory_used_bytes"])
+            total.add_metric((uuid, gpu["name"]), gpu["memory_bytes"])
+        yield from (beat, ready, memory, busy, used, total)
 
     def _tallies(self) -> Iterator[Metric]:
         counts = {

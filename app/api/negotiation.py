@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.errors import Problem
-from app.reports import MEDIA_TYPES, Format
+from app.reports.formats import MEDIA_TYPES, Format
 
 _ANY: Final = ("", "*/*", "application/*")
 

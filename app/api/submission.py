@@ -53,10 +53,13 @@ async def submit(request: Request, wanted: Wanted, store: Store, settings: Setti
     bounds = Bounds(settings.queue_size, settings.key_jobs, settings.disk_bytes)
     async with _once(store, wanted) as earlier:
         if earlier is None:
-            coming = uploads.declared_bytes(request)
-            await run_in_threadpool(store.jobs.check, wanted.owner, bounds, coming)
-        with store.blobs.incoming() as incoming:
-            form = await uploads.receive(request, incoming, settings)
+            await run_in_threadpool(store.jobs.check, wanted.owner, bounds)
+        coming = uploads.declared_bytes(request)
+        with (
+            await run_in_threadpool(store.jobs.reserve, bounds, coming) as room,
+            store.blobs.incoming() as incoming,
+        ):
+            form = await uploads.receive(request, incoming, room, settings)
             submission = _submission(request, wanted, form, incoming)
             if earlier is not None:
                 return await run_in_threadpool(_repeated, store, earlier, submission)

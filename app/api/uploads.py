@@ -20,6 +20,7 @@ from app.errors import FieldError, Problem
 from app.settings import Settings
 from app.store.blobs import Incoming
 from app.store.files import storage_full
+from app.store.room import Reservation
 
 _WRITE_BYTES: Final = 2**18
 """Bytes that are collected before a thread writes and hashes them: hundreds of uploads hold as many at once."""
@@ -102,12 +103,13 @@ class _Parts:
         self.form.fields[self._name] = self._text.decode("utf-8", "replace")
 
 
-async def receive(request: Request, incoming: Incoming, settings: Settings) -> Form:
+async def receive(request: Request, incoming: Incoming, room: Reservation, settings: Settings) -> Form:
     """Receive the form of a request, its file into ``incoming``.
 
     Args:
         request: not read from yet.
         incoming: where the file goes.
+        room: what it may take, which grows with it.
         settings: the largest file, and the longest time and pause.
 
     Raises:
@@ -118,7 +120,7 @@ async def receive(request: Request, incoming: Incoming, settings: Settings) -> F
     try:
         parser, parts = _parser(request, settings.upload_bytes)
         async with asyncio.timeout(settings.upload_s):
-            return await _receive(_steady(stream, settings.upload_pause_s), parser, parts, incoming)
+            return await _receive(_steady(stream, settings.upload_pause_s), parser, parts, incoming, room)
     except TimeoutError as error:
         raise Problem("upload-timeout", headers={"Connection": "close"}) from error
     except OSError as error:
@@ -153,7 +155,11 @@ def _parser(request: Request, limit: int) -> tuple[MultipartParser, _Parts]:
 
 
 async def _receive(
-    stream: AsyncIterator[bytes], parser: MultipartParser, parts: _Parts, incoming: Incoming
+    stream: AsyncIterator[bytes],
+    parser: MultipartParser,
+    parts: _Parts,
+    incoming: Incoming,
+    room: Reservation,
 ) -> Form:
     checked = False
     async for chunk in stream:
@@ -162,6 +168,7 @@ async def _receive(
             magic.check(bytes(parts.pending[: magic.HEAD_BYTES]))
             checked = True
         if len(parts.pending) >= _WRITE_BYTES:
+            room.cover(incoming.size_bytes + len(parts.pending))
             await run_in_threadpool(incoming.write, parts.pending)
             parts.pending = bytearray()
     if parts.form.file_name is None:

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from app.jobs.reaping import Ages
 from app.store.tables import Worker
 from app.store.workers import WorkerStore
 
@@ -30,19 +31,24 @@ class Attendance:
 
     def __init__(self, workers: WorkerStore) -> None:
         self._workers = workers
-        self._heard: dict[str, tuple[float, float]] = {}  # worker -> its latest sign, when that was new
+        self._ages: Ages[tuple[str, float]] = Ages()
+        self._known: set[str] = set()
         self._lock = threading.Lock()
 
     def look(self) -> list[Attending]:
         """Every worker of the last day, in the order of their names."""
         rows = self._workers.every()
         with self._lock:
-            now = time.monotonic()
-            self._heard = {row.id: self._hear(row, now) for row in rows}
-            return [Attending(row, now - self._heard[row.id][1]) for row in rows]
+            first = {_sign(row): 0.0 if row.id in self._known else _told_age_s(row) for row in rows}
+            ages = self._ages.look(first, time.monotonic())
+            self._known = {row.id for row in rows}
+            return [Attending(row, ages[_sign(row)]) for row in rows]
 
-    def _hear(self, worker: Worker, now: float) -> tuple[float, float]:
-        known = self._heard.get(worker.id)
-        if known is None:
-            return worker.heartbeat_at, now - max(0.0, time.time() - worker.heartbeat_at)
-        return known if known[0] == worker.heartbeat_at else (worker.heartbeat_at, now)
+
+def _sign(worker: Worker) -> tuple[str, float]:
+    return worker.id, worker.heartbeat_at
+
+
+def _told_age_s(worker: Worker) -> float:
+    """How old a worker's sign is if its clock is right."""
+    return max(0.0, time.time() - worker.heartbeat_at)

@@ -28,14 +28,8 @@ from app.store import Store
 from app.store.blobs import BlobsAwayError
 from app.store.leases import Lease, LeaseStore
 from app.store.tables import Job
-from app.worker.diagnosis import (
-    ChildLostError,
-    Children,
-    Diagnosis,
-    ModelFile,
-    Task,
-    with_repaired_link,
-)
+from app.worker.diagnosis import Children, Diagnosis, ModelFile, Task, with_repaired_link
+from app.worker.exits import ChildLostError
 from app.worker.messages import ProgressMessage
 
 _CHECK_S: Final = 0.25

@@ -24,6 +24,7 @@ from app.store.blobs import Incoming
 from app.store.database import Database
 from app.store.files import Files, storage_full, used_bytes
 from app.store.requests import Idempotency
+from app.store.room import Reservation, Room
 from app.store.rows import apply, locked, state_of
 from app.store.tables import Event, Job
 
@@ -63,7 +64,7 @@ class Bounds:
     Attributes:
         queue_size: jobs that may wait.
         owner_jobs: jobs of one owner that may wait or run.
-        disk_bytes: bytes of all kept files; None for no bound.
+        disk_bytes: bytes of all files that are kept or being received; None for no bound.
     """
 
     queue_size: int
@@ -113,6 +114,7 @@ class JobStore:
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
+        self._room = Room()
 
     def submit(self, upload: Incoming, submission: Submission, bounds: Bounds) -> Job:
         """Keep a received file and put its job into the queue, or end it at once with a stored report.
@@ -187,16 +189,30 @@ class JobStore:
         with self._database.read() as session:
             return session.scalars(query).all()
 
-    def check(self, owner: str, bounds: Bounds, coming_bytes: int) -> None:
-        """Refuse an upload before it is received if it is clear that it could not be kept.
+    def check(self, owner: str, bounds: Bounds) -> None:
+        """Refuse an upload before it is received if it is clear that its job could not be taken.
 
         Raises:
-            Problem: ``queue-full``, ``quota-exceeded``, ``storage-full``.
+            Problem: ``queue-full``, ``quota-exceeded``.
         """
         with self._database.read() as session:
             _check(session, owner, bounds)
-            if bounds.disk_bytes is not None and used_bytes(session) + coming_bytes > bounds.disk_bytes:
-                raise storage_full()
+
+    def reserve(self, bounds: Bounds, coming_bytes: int) -> Reservation:
+        """Reserve room for an upload before it is received.
+
+        Args:
+            bounds: how much may be kept.
+            coming_bytes: what it says that it will take; 0 where it does not.
+
+        Raises:
+            Problem: ``storage-full``.
+        """
+        free_bytes = None
+        if bounds.disk_bytes is not None:
+            with self._database.read() as session:
+                free_bytes = bounds.disk_bytes - used_bytes(session)
+        return Reservation(self._room, free_bytes, coming_bytes)
 
     def erase(self, job_id: str, owner: str | None = None) -> None:
         """Cancel a job that has not ended and erase it with its files.

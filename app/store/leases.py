@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from analyzers.report import Report
@@ -17,7 +17,7 @@ from app.jobs import states
 from app.jobs.lanes import Lane
 from app.jobs.reaping import Sign
 from app.jobs.states import JobState, LeaseLostError
-from app.reports import render
+from app.reports import json
 from app.store import deliveries, tallies
 from app.store.blobs import Incoming
 from app.store.database import Database
@@ -27,6 +27,22 @@ from app.store.tables import Event, Job
 
 BATCH_PATIENCE_S: Final = 300.0
 """Seconds after which a job that nobody waits for counts as one that somebody does."""
+
+
+def _next() -> Select[str]:
+    other = aliased(Job)
+    served_at = select(func.coalesce(func.max(other.started_at), 0)).where(other.owner == Job.owner)
+    first = or_(Job.interactive, Job.created_at <= bindparam("patient_since"))
+    return (
+        select(Job.id)
+        .where(Job.status == "queued", Job.lane == bindparam("lane"))
+        .order_by(first.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
+        .limit(1)
+    )
+
+
+_NEXT: Final = _next()
+"""Made once: an idle worker asks twenty times a second, and making it costs more than running it."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +75,10 @@ class LeaseStore:
 
     def next_waiting(self, lane: Lane) -> str | None:
         """The job to run next: first what somebody waits for or has waited long itself, then of whoever was served least lately, then the oldest."""
-        other = aliased(Job)
-        served_at = select(func.coalesce(func.max(other.started_at), 0)).where(other.owner == Job.owner)
-        first = or_(Job.interactive, Job.created_at <= time.time() - BATCH_PATIENCE_S)
-        query = (
-            select(Job.id)
-            .where(Job.status == "queued", Job.lane == lane)
-            .order_by(first.desc(), served_at.scalar_subquery(), Job.created_at, Job.id)
-            .limit(1)
-        )
         with self._database.read() as session:
-            return session.scalar(query)
+            return session.execute(
+                _NEXT, {"lane": lane, "patient_since": time.time() - BATCH_PATIENCE_S}
+            ).scalar()
 
     def waiting(self) -> Sequence[Waiting]:
         """All jobs that wait for a worker."""
@@ -129,7 +138,7 @@ class LeaseStore:
             if repaired is not None:
                 self._files.keep(session, repaired)
                 job.repaired_sha256 = repaired.sha256
-            job.report = render(report, "json")
+            job.report = json.render(report)
             tallies.add(session, tallies.of_report(report))
             _end(session, job, states.finish(state_of(job), token=lease.token, succeeded=True))
 

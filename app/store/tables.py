@@ -86,6 +86,7 @@ class Worker(Base):
     sandbox: Mapped[dict[str, Any]] = mapped_column(JSON)
     lanes: Mapped[list[str]] = mapped_column(JSON, server_default="[]")
     memory_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    gpus: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
 
 
 class ApiKey(Base):

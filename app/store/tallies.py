@@ -6,7 +6,7 @@ read.  `FIGURES` is the table of what there is; ``/metrics`` shows all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
@@ -32,6 +32,11 @@ FIGURES: Final[dict[str, Figure]] = {
         "outcome", "Jobs that ended, by `succeeded` or the code of their error; seconds they ran."
     ),
     "workers_lost": Figure("cause", "Times that a running job lost its worker or its child."),
+    "child_exits": Figure(
+        "cause",
+        "Children that ended, by cause: `finished`, `unusable-file`, `fault`, `timeout`, `out-of-memory`, `signal`, "
+        "`misbehaved`, `killed`, `cancelled`, `stopped`.",
+    ),
     "verdicts": Figure("verdict", "Reports, by verdict."),
     "findings": Figure("rule", "Findings that were not refuted, by rule."),
     "stage_seconds": Figure("stage", "Reports, by stage; seconds that the stage took."),
@@ -39,11 +44,12 @@ FIGURES: Final[dict[str, Figure]] = {
 
 
 class Addition(NamedTuple):
-    """One thing to count, with what was measured."""
+    """Something to count, with what was measured."""
 
     name: str
     label: str
     amount: float = 0.0
+    times: int = 1
 
 
 def of_end(outcome: str, seconds: float) -> list[Addition]:
@@ -54,6 +60,11 @@ def of_end(outcome: str, seconds: float) -> list[Addition]:
 def of_loss() -> list[Addition]:
     """What losing a worker adds."""
     return [Addition("workers_lost", "any")]
+
+
+def of_exits(causes: Mapping[str, int]) -> list[Addition]:
+    """What children that ended add."""
+    return [Addition("child_exits", cause, times=times) for cause, times in causes.items()]
 
 
 def of_report(report: Report) -> list[Addition]:
@@ -73,12 +84,12 @@ def of_report(report: Report) -> list[Addition]:
 def add(session: Session, additions: Iterable[Addition]) -> None:
     """Count, in the caller's transaction; in one order, so that two transactions never wait for each other."""
     insert = _INSERTS[session.get_bind().dialect.name]
-    for name, label, amount in sorted(additions):
-        new = insert(Tally).values(name=name, label=label[:64], count=1, total=amount)
+    for name, label, amount, times in sorted(additions):
+        new = insert(Tally).values(name=name, label=label[:64], count=times, total=amount)
         session.execute(
             new.on_conflict_do_update(
                 index_elements=[Tally.name, Tally.label],
-                set_={"count": Tally.count + 1, "total": Tally.total + amount},
+                set_={"count": Tally.count + times, "total": Tally.total + amount},
             )
         )
 

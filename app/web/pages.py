@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from analyzers.options import InputRange, Options, TaskName
-from app.reports import Format
+from app.reports.formats import Format
 
 POLICY: Final = "; ".join(
     (

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from app.jobs.lanes import Lane
 from app.logs import log_failure
@@ -18,6 +20,7 @@ from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store
 from app.worker import sandbox
+from app.worker.gpus import Gpus
 from app.worker.lane import LaneWorker
 
 HEARTBEAT_S: Final = 2.0
@@ -50,6 +53,8 @@ class Crew:
             for lane in lanes
         ]
         self._protection = sandbox.protection()
+        self._gpus = Gpus()
+        self._exits: Counter[str] = Counter()
         self._heart = threading.Thread(target=self._beat_on, name="heart", daemon=True)
 
     def __enter__(self) -> Crew:
@@ -69,6 +74,10 @@ class Crew:
         self._heart.join()
         for lane in self.lanes:
             lane.close()
+        try:
+            self._count_exits()
+        except DBAPIError as failure:
+            log_failure("ends of children were not counted", failure)
 
     def _beat_on(self) -> None:
         while True:
@@ -88,7 +97,17 @@ class Crew:
             ready=all(lane.ready for lane in self.lanes),
             memory_bytes=family_bytes(os.getpid()),
             sandbox=self._protection.as_dict(),
+            gpus=self._gpus.look(),
         )
+        self._count_exits()
+
+    def _count_exits(self) -> None:
+        """Count why children have ended; what cannot be written now is kept for the next time."""
+        for lane in self.lanes:
+            self._exits += lane.exits()
+        if self._exits:
+            self._store.workers.count_exits(self._exits)
+            self._exits.clear()
 
 
 def family_bytes(ancestor: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,8 @@ from analyzers.report import Report
 from app.errors import Problem
 from app.jobs.lanes import Lane
 from app.settings import GIB, Settings
-from app.worker.launcher import (
-    ChildCrashedError,
-    ChildLostError,
-    ChildMemoryError,
-    ChildTimeoutError,
-    Watch,
-    Zygote,
-)
+from app.worker.exits import ChildCrashedError, ChildLostError, ChildMemoryError, ChildTimeoutError
+from app.worker.launcher import Watch, Zygote
 from app.worker.messages import (
     FaultMessage,
     InputErrorMessage,
@@ -137,6 +132,11 @@ class Children:
     def ready(self) -> bool:
         """Whether each can fork at once."""
         return all(zygote.ready for zygote in self._needed())
+
+    def exits(self) -> Counter[str]:
+        """Why children have ended since this was last asked."""
+        queues = (self.reading.exits, self.probe.exits)
+        return Counter(queue.get_nowait() for queue in queues for _ in range(queue.qsize()))
 
     def close(self) -> None:
         """End them, and with them every child."""
@@ -254,6 +254,3 @@ def with_repaired_link(report: Report, link: str | None) -> Report:
     if report.fix is None:
         return report
     return report.model_copy(update={"fix": report.fix.model_copy(update={"repaired_model": link})})
-
-
-__all__ = ["ChildLostError", "Children", "Diagnosis", "ModelFile", "Task", "with_repaired_link"]

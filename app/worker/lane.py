@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from pathlib import Path
 
 import structlog
@@ -73,6 +74,10 @@ class LaneWorker:
                 self._children.keep()
             finally:
                 self._in_use.release()
+
+    def exits(self) -> Counter[str]:
+        """Why children have ended since this was last asked."""
+        return self._children.exits()
 
     def close(self) -> None:
         """End the zygotes, and with them every child."""

@@ -12,10 +12,26 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Final
 
-from app.worker.messages import Message, ProgressMessage, ProtocolError, Receiver, ResultMessage
+from app.worker.exits import (
+    ChildCrashedError,
+    ChildLostError,
+    ChildMemoryError,
+    ChildSignalledError,
+    ChildTimeoutError,
+    cause_of,
+)
+from app.worker.messages import (
+    ExhaustedMessage,
+    Message,
+    ProgressMessage,
+    ProtocolError,
+    Receiver,
+    ResultMessage,
+)
 from app.worker.sandbox import Limits
 from app.worker.watchdog import MemoryExceededError, OutputExceededError, Watchdog
 
@@ -48,30 +64,6 @@ Watch = Callable[[], None]
 """Called ten times a second while a child runs; what it raises ends the child and passes through."""
 
 
-class ChildTimeoutError(Exception):
-    """The child used up its wall clock or its CPU seconds."""
-
-
-class ChildMemoryError(Exception):
-    """The child used up its memory."""
-
-
-class ChildCrashedError(Exception):
-    """The child ended without a valid result, or wrote more than it may."""
-
-
-class ChildLostError(Exception):
-    """The child was killed from outside, or its zygote is gone: nothing is said about the file.
-
-    Attributes:
-        trace: what the zygote last wrote on its standard error, for the log.
-    """
-
-    def __init__(self, message: str, trace: str = "") -> None:
-        self.trace = trace
-        super().__init__(message)
-
-
 def environment() -> dict[str, str]:
     """A zygote's environment."""
     return {**ENVIRONMENT, **{name: os.environ[name] for name in _DEVICES if name in os.environ}}
@@ -82,9 +74,13 @@ class Zygote:
 
     Args:
         module: the module that serves, run as ``python -m``.
+
+    Attributes:
+        exits: why its children ended, for whoever counts that.
     """
 
     def __init__(self, module: str) -> None:
+        self.exits: SimpleQueue[str] = SimpleQueue()
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -166,7 +162,13 @@ class Zygote:
                 pid = self._fork(target, arguments, limits, writing)
             finally:
                 os.close(writing)
-            return self._follow(child, pid, Watchdog(pid, limits), time.monotonic() + wall_s, watch)
+            try:
+                result = self._follow(child, pid, Watchdog(pid, limits), time.monotonic() + wall_s, watch)
+            except BaseException as error:
+                self.exits.put(cause_of(error))
+                raise
+            self.exits.put(cause_of(result))
+            return result
         finally:
             os.close(reading)
 
@@ -290,7 +292,7 @@ class _Child:
     def __init__(self, receiver: Receiver, progress: Callable[[ProgressMessage], None]) -> None:
         self._receiver = receiver
         self._progress = progress
-        self._result: ResultMessage | None = None
+        self._result: ResultMessage | ExhaustedMessage | None = None
 
     @property
     def descriptor(self) -> int:
@@ -314,11 +316,15 @@ class _Child:
     def result(self, status: int) -> ResultMessage:
         """The result of a child that ended with this status."""
         if status == 0 and self._result is not None:
+            if isinstance(self._result, ExhaustedMessage):
+                raise ChildMemoryError
             return self._result
         if status in _OUT_OF_TIME:
             raise ChildTimeoutError
         if status == -9:
             raise ChildLostError("killed")
+        if status < 0:
+            raise ChildSignalledError(f"signal {-status}")
         raise ChildCrashedError(f"exit status {status}")
 
 

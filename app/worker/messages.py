@@ -77,8 +77,14 @@ class FaultMessage(_Message):
     trace: str = Field(max_length=20_000)
 
 
+class ExhaustedMessage(_Message):
+    """There was no more memory to have."""
+
+    type: Literal["exhausted"] = "exhausted"
+
+
 ResultMessage = ReadMessage | ReportMessage | InputErrorMessage | FaultMessage
-Message = ProgressMessage | ResultMessage
+Message = ProgressMessage | ResultMessage | ExhaustedMessage
 _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 

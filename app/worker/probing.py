@@ -32,4 +32,4 @@ def examine(arguments: Mapping[str, Any], sender: Sender) -> None:
 
 
 if __name__ == "__main__":
-    serve({"examine": examine}, memory_error="model-too-large")
+    serve({"examine": examine})

@@ -34,4 +34,4 @@ def read_and_judge(arguments: Mapping[str, Any], sender: Sender) -> None:
 
 
 if __name__ == "__main__":
-    serve({"read": read, "read_and_judge": read_and_judge}, memory_error="reading-memory")
+    serve({"read": read, "read_and_judge": read_and_judge})

@@ -22,19 +22,18 @@ from typing import Any
 
 from analyzers.errors import InputError
 from app.worker import sandbox
-from app.worker.messages import FaultMessage, InputErrorMessage, Sender
+from app.worker.messages import ExhaustedMessage, FaultMessage, InputErrorMessage, Sender
 
 PACKET_BYTES = 2**16
 Target = Callable[[Mapping[str, Any], Sender], None]
 """What a child runs: it gets the request's arguments and sends messages, the last of them a result."""
 
 
-def serve(targets: Mapping[str, Target], *, memory_error: str) -> None:
+def serve(targets: Mapping[str, Target]) -> None:
     """Fork children until the supervisor closes the socket.
 
     Args:
         targets: the closed table of what a child may be asked to run.
-        memory_error: the code of `analyzers.errors.INPUT_ERRORS` that running out of memory means.
     """
     sandbox.make_private()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,7 +55,7 @@ def serve(targets: Mapping[str, Target], *, memory_error: str) -> None:
                 if request["kill"] in children.values():
                     _kill(request["kill"])
                 continue
-            pid = _fork(request, passed[0], targets, memory_error)
+            pid = _fork(request, passed[0], targets)
             os.close(passed[0])
             children[os.pidfd_open(pid)] = pid
             _say(control, started=pid)
@@ -80,14 +79,14 @@ def _bury(control: socket.socket, pidfd: int, pid: int) -> None:
     _say(control, exited=pid, status=os.waitstatus_to_exitcode(status))
 
 
-def _fork(request: Mapping[str, Any], answer: int, targets: Mapping[str, Target], memory_error: str) -> int:
+def _fork(request: Mapping[str, Any], answer: int, targets: Mapping[str, Target]) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        _run(targets, request, parent, Sender(_close_inherited(answer)), memory_error)
+        _run(targets, request, parent, Sender(_close_inherited(answer)))
         status = 0
     finally:
         os._exit(status)
@@ -102,15 +101,13 @@ def _close_inherited(answer: int) -> int:
     return 3
 
 
-def _run(
-    targets: Mapping[str, Target], request: Mapping[str, Any], parent: int, sender: Sender, memory_error: str
-) -> None:
+def _run(targets: Mapping[str, Target], request: Mapping[str, Any], parent: int, sender: Sender) -> None:
     try:
         sandbox.enter(sandbox.Limits(**request["limits"]), parent)
         targets[request["target"]](request["arguments"], sender)
     except InputError as error:
         sender.send(InputErrorMessage(code=error.code, detail=error.detail[:4000]))
     except MemoryError:
-        sender.send(InputErrorMessage(code=memory_error, detail="the memory limit was reached"))
+        sender.send(ExhaustedMessage())
     except Exception:
         sender.send(FaultMessage(trace=traceback.format_exc()[-20_000:]))

@@ -12,6 +12,16 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 
+def reached_by(address: str) -> dict[str, str]:
+    """The variables by which a client reaches the server at an address."""
+    return {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
 @contextmanager
 def bucket_url() -> Iterator[str]:
     """The URL of an empty bucket; how to reach it is in the environment for the length of the block."""
@@ -21,12 +31,7 @@ def bucket_url() -> Iterator[str]:
     try:
         address = "http://{}:{}".format(*server.get_host_and_port())
         with pytest.MonkeyPatch.context() as environment:
-            for variable, value in {
-                "AWS_ENDPOINT_URL": address,
-                "AWS_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-            }.items():
+            for variable, value in reached_by(address).items():
                 environment.setenv(variable, value)
             name = f"test-{secrets.token_hex(4)}"  # what a server kept outlives it within one process
             boto3.client("s3", endpoint_url=address, region_name="us-east-1").create_bucket(Bucket=name)

@@ -71,7 +71,6 @@ def _progress(sender: Sender) -> None:
     for number, stage in enumerate(stages):
         fraction = number / len(stages)
         sender.send(ProgressMessage(stage=stage, fraction=fraction, message="step", step=number, loss=1.0))
-        time.sleep(0.18)
 
 
 def _report(identity: str, sender: Sender) -> None:
@@ -97,6 +96,4 @@ def examine(arguments: Mapping[str, Any], sender: Sender) -> None:
 
 
 if __name__ == "__main__":
-    serve(
-        {"read": read, "read_and_judge": read_and_judge, "examine": examine}, memory_error="model-too-large"
-    )
+    serve({"read": read, "read_and_judge": read_and_judge, "examine": examine})

@@ -20,6 +20,7 @@ from tests.app import server as servers
 from tests.app.calls import WAIT_S, assert_problem, ended, events, running, send
 from tests.app.scripted_zygote import MAGIC, release, script
 from tests.app.server import Server
+from tests.waiting import until
 
 LIMIT = 600_000_000
 REPAIRED = hashlib.sha256(b"repaired").hexdigest()
@@ -145,7 +146,8 @@ def test_what_cannot_be_obeyed_is_not_accepted(client: httpx2.Client) -> None:
 
 def test_metrics_tell_the_queue_the_workers_and_what_was_found(client: httpx2.Client) -> None:
     send(client, wait=WAIT_S)
-    text = client.get("/metrics").text
+    told = 'unstuck_child_exits_total{cause="finished"}'
+    text = until(lambda: text if told in (text := client.get("/metrics").text) else None)
     figures = {family.name: family for family in text_string_to_metric_families(text)}
     verdicts = {sample.labels["verdict"]: sample.value for sample in figures["unstuck_verdicts"].samples}
     assert verdicts["stuck"] >= 1

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from app.jobs.lanes import LANES
 from app.main import create_app
 from app.settings import Settings
 from app.store import Store
+from app.store.workers import Gpu
 from app.worker.sandbox import Protection
 from tests.app.clocks import Clocks
 
@@ -72,3 +74,25 @@ def test_the_sandbox_told_is_what_every_worker_has(store: Store, client: TestCli
     assert told == {"landlock": 0, "namespaces": True, "seccomp": True, "weak": False}
     beat(store, clocks, worker="w9", has=replace(STRONG, landlock=0, namespaces=False))
     assert client.get("/readyz").json()["sandbox"]["weak"] is True
+
+
+def test_a_gpu_is_told_of_once_whichever_workers_see_it_and_not_where_there_is_none(
+    store: Store, client: TestClient
+) -> None:
+    def tell(worker: str, *gpus: Gpu) -> None:
+        store.workers.beat(worker, lanes=LANES, ready=True, memory_bytes=1, sandbox={}, gpus=gpus)
+
+    tell("w0")
+    assert "unstuck_gpu_utilization_ratio{" not in client.get("/metrics").text
+    first, second = Gpu("GPU-0", "H100", 0.5, 2, 4), Gpu("GPU-1", "H100", None, 1, 4)
+    tell("w1", first, second)
+    tell("w2", first)
+    text = client.get("/metrics").text
+    figures = {family.name: family.samples for family in text_string_to_metric_families(text)}
+
+    def told(name: str) -> dict[str, float]:
+        return {sample.labels["gpu"]: sample.value for sample in figures[f"unstuck_gpu_{name}"]}
+
+    assert told("utilization_ratio") == {"GPU-0": 0.5}
+    assert told("memory_used_bytes") == {"GPU-0": 2, "GPU-1": 1}
+    assert told("memory_bytes") == {"GPU-0": 4, "GPU-1": 4}

@@ -85,6 +85,7 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
 @pytest.fixture
 def service(settings: Settings, children: Children) -> Iterator[Service]:
     service = Service(settings, children)
+    children.exits()  # those of other tests
     yield service
     assert list(service.scratch.iterdir()) == []
     service.store.database.close()
@@ -119,21 +120,27 @@ def test_without_probe_one_child_does_it_all(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "expected", "kind"),
+    ("steps", "expected"),
     [
-        ({"reading": "unusable"}, "no-layers", "input"),
-        ({"reading": "crash"}, "reading-crash", "input"),
-        ({"reading": "fault"}, "diagnosis-failed", "internal"),
-        ({"probe": "unusable"}, "no-layers", "input"),
-        ({"probe": "crash"}, "probe-crash", "input"),
-        ({"probe": "fault"}, "diagnosis-failed", "internal"),
+        ({"reading": "unusable"}, ("no-layers", "input", "unusable-file")),
+        ({"reading": "crash"}, ("reading-crash", "input", "signal")),
+        ({"reading": "fault"}, ("diagnosis-failed", "internal", "fault")),
+        ({"reading": "greedy"}, ("reading-memory", "input", "out-of-memory")),
+        ({"probe": "unusable"}, ("no-layers", "input", "unusable-file")),
+        ({"probe": "crash"}, ("probe-crash", "input", "signal")),
+        ({"probe": "fault"}, ("diagnosis-failed", "internal", "fault")),
+        ({"probe": "greedy"}, ("model-too-large", "input", "out-of-memory")),
     ],
 )
-def test_each_end_has_its_code(service: Service, steps: dict[str, str], expected: str, kind: str) -> None:
+def test_each_end_has_its_code_and_is_counted(
+    service: Service, children: Children, steps: dict[str, str], expected: tuple[str, str, str]
+) -> None:
     job = service.execute(script(**steps))
-    assert (job.status, code(job)) == ("failed", expected)
+    assert job.status == "failed"
     assert job.error is not None
-    assert job.error["kind"] == kind
+    read = {} if "reading" in steps else {"finished": 1}
+    assert (job.error["code"], job.error["kind"]) == expected[:2]
+    assert children.exits() == read | {expected[2]: 1}
 
 
 def test_a_reading_child_that_hangs_is_ended_at_its_time(service: Service, children: Children) -> None:
@@ -142,6 +149,7 @@ def test_a_reading_child_that_hangs_is_ended_at_its_time(service: Service, child
     service.executor = replace(service.executor, children=hasty)
     job = service.execute(script(reading="hang"))
     assert (job.status, code(job)) == ("failed", "reading-timeout")
+    assert children.exits() == {"timeout": 1}
 
 
 @pytest.mark.parametrize(("late_s", "expected"), [(0.0, None), (120.0, "probe-timeout")])
@@ -162,29 +170,32 @@ def test_a_job_may_run_for_as_long_as_its_children_together(
         assert code(service.execute(script(), Options(budget_s=600))) == expected
 
 
-def test_a_killed_child_is_tried_again_and_then_the_job_fails(service: Service) -> None:
+def test_a_killed_child_is_tried_again_and_then_the_job_fails(service: Service, children: Children) -> None:
     job = service.execute(script(probe="kill"))
     assert (job.status, job.attempt) == ("queued", 1)
     service.executor.execute(job.id)
     job = service.store.jobs.get(job.id)
     assert (job.status, job.attempt, code(job)) == ("failed", 2, "worker-lost")
+    assert children.exits() == {"finished": 2, "killed": 2}
 
 
-def test_erasing_a_running_job_kills_its_child(service: Service) -> None:
+def test_erasing_a_running_job_kills_its_child(service: Service, children: Children) -> None:
     job = service.submit(script(probe="hang"))
     thread = service.in_background(job)
     service.store.jobs.erase(job.id)
     join(thread)
     assert service.store.jobs.watch({job.id}) == {}
+    assert children.exits() == {"finished": 1, "cancelled": 1}
 
 
-def test_a_worker_that_is_stopped_gives_its_job_back(service: Service) -> None:
+def test_a_worker_that_is_stopped_gives_its_job_back(service: Service, children: Children) -> None:
     job = service.submit(script(probe="hang"))
     thread = service.in_background(job)
     service.stopping.set()
     join(thread)
     back = service.store.jobs.get(job.id)
     assert (back.status, back.attempt) == ("queued", 0)
+    assert children.exits() == {"finished": 1, "stopped": 1}
 
 
 def test_the_lease_is_renewed_while_the_child_works(service: Service) -> None:

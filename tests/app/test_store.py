@@ -20,7 +20,7 @@ from analyzers.options import Options
 from analyzers.report import Report
 from app.errors import Problem
 from app.jobs.states import LeaseLostError
-from app.reports import render
+from app.reports.formats import render
 from app.settings import Settings
 from app.store import Store, open_store, tallies
 from app.store.blobs import BlobFolder, Blobs, whole
@@ -365,10 +365,32 @@ def test_files_over_the_disk_quota_are_not_kept(store: Store) -> None:
     with pytest.raises(Problem, match="storage-full"):
         submit(store, b"678", bounds)
     with pytest.raises(Problem, match="storage-full"):
-        store.jobs.check("", bounds, coming_bytes=3)
+        store.jobs.reserve(bounds, 3)
     store.jobs.erase(job.id)
     assert submit(store, b"678", bounds).status == "queued"
     assert files(store) == [b"678"]
+
+
+def test_uploads_that_come_in_at_once_share_the_disk_quota(store: Store) -> None:
+    bounds = replace(BOUNDS, disk_bytes=10)
+    submit(store, b"1", bounds)
+    with store.jobs.reserve(bounds, 5):
+        with pytest.raises(Problem, match="storage-full"):
+            store.jobs.reserve(bounds, 5)
+        with store.jobs.reserve(bounds, 0) as unsaid:
+            unsaid.cover(3)
+            unsaid.cover(2)
+            with pytest.raises(Problem, match="storage-full"):
+                store.jobs.reserve(bounds, 2)
+            unsaid.cover(4)
+            with pytest.raises(Problem, match="storage-full"):
+                unsaid.cover(5)
+            with store.jobs.reserve(bounds, 4):
+                """What could not be covered has given its room back."""
+    with store.jobs.reserve(bounds, 9):
+        """So has what is done with."""
+    with store.jobs.reserve(BOUNDS, 2**50):
+        """There is no bound."""
 
 
 def test_what_belongs_to_somebody_else_is_not_there(store: Store) -> None:

@@ -161,5 +161,5 @@ TARGETS = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    serve(TARGETS, memory_error="too-many-objects")
+    serve(TARGETS)
     sys.exit(0)

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from analyzers.progress import Stage
 from analyzers.report import Report, Verdict
-from app import reports
+from app.reports import formats
 from app.web import pages
 from tests.reports import factory
 
@@ -137,8 +137,8 @@ def delete(request: Request, name: str) -> Response:
 
 
 @router.get("/diagnoses/{name}/report")
-def report(name: str, format: reports.Format = "json") -> Response:  # noqa: A002 - the API's name
-    return Response(reports.render(report_of(name), format), media_type=reports.MEDIA_TYPES[format])
+def report(name: str, format: formats.Format = "json") -> Response:  # noqa: A002 - the API's name
+    return Response(formats.render(report_of(name), format), media_type=formats.MEDIA_TYPES[format])
 
 
 @router.get("/diagnoses/{name}/repaired-model")

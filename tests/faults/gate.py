@@ -7,9 +7,12 @@ import select
 import socket
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final
+
+from sqlalchemy.engine import make_url
 
 _SO_ATTACH_FILTER: Final = 26
 _SO_DETACH_FILTER: Final = 27
@@ -109,3 +112,12 @@ class Gate:
             self._pairs = [pair for pair in self._pairs if end not in pair]
             end.close()
             other.close()
+
+
+@contextmanager
+def gated(url: str) -> Iterator[tuple[Gate, str]]:
+    """A gate before the port of a URL, and the URL that leads through it."""
+    parsed = make_url(url)
+    assert parsed.port is not None
+    with Gate(parsed.port) as gate:
+        yield gate, parsed.set(port=gate.port).render_as_string(hide_password=False)

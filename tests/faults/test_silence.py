@@ -13,12 +13,14 @@ from sqlalchemy.pool import NullPool
 
 from app.store import database
 from app.store.database import Database
-from tests.app.backends import database_url
-from tests.faults.test_outages import OUTAGES, gated
+from tests.app.backends import DATABASES, database_url
+from tests.faults.gate import gated
 from tests.waiting import PATIENCE_S, until
 
+SERVERS = [name for name in DATABASES if name != "sqlite"]
 
-@pytest.mark.parametrize("name", OUTAGES)
+
+@pytest.mark.parametrize("name", SERVERS)
 def test_a_network_that_drops_packets_ends_requests_with_an_error_and_work_goes_on(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +45,7 @@ def test_a_network_that_drops_packets_ends_requests_with_an_error_and_work_goes_
         store.close()
 
 
-@pytest.mark.parametrize("name", OUTAGES)
+@pytest.mark.parametrize("name", SERVERS)
 def test_a_statement_is_ended_at_its_time_but_not_a_migration(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,12 +16,11 @@ from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from analyzers.report import Proof, Report, Verdict
-from app import reports
-from app.reports import clean, words
+from app.reports import clean, formats, words
 from tests.reports import factory
 
 HERE = Path(__file__).parent
-FORMATS: tuple[reports.Format, ...] = tuple(reports.RENDERERS)
+FORMATS: tuple[formats.Format, ...] = tuple(formats.RENDERERS)
 SARIF_SCHEMA = json.loads((HERE / "sarif-2.1.0-schema.json").read_text(encoding="utf-8"))
 ARCHIVE = sorted((HERE / "archive").glob("*.json"))
 
@@ -33,24 +32,24 @@ kind_or_hostile = pytest.mark.parametrize("hostile", [False, True], ids=["kind",
 @kind_or_hostile
 @every_verdict
 def test_nothing_that_acts_on_a_terminal_is_in_the_output(
-    verdict: Verdict, hostile: bool, output: reports.Format
+    verdict: Verdict, hostile: bool, output: formats.Format
 ) -> None:
-    text = reports.render(factory.report(verdict, hostile=hostile), output)
+    text = formats.render(factory.report(verdict, hostile=hostile), output)
     lines = text.replace("\t", " ").split("\n")
     assert [line for line in lines if not line.isprintable()] == []
 
 
 @pytest.mark.parametrize("output", FORMATS)
-def test_rendering_is_repeatable(output: reports.Format) -> None:
+def test_rendering_is_repeatable(output: formats.Format) -> None:
     report = factory.report("stuck")
-    assert reports.render(report, output) == reports.render(report, output)
+    assert formats.render(report, output) == formats.render(report, output)
 
 
 @pytest.mark.parametrize("output", FORMATS)
 @pytest.mark.parametrize("path", ARCHIVE, ids=lambda path: path.stem)
-def test_archived_reports_still_render(path: Path, output: reports.Format) -> None:
+def test_archived_reports_still_render(path: Path, output: formats.Format) -> None:
     report = Report.model_validate_json(path.read_text(encoding="utf-8"))
-    assert reports.render(report, output)
+    assert formats.render(report, output)
 
 
 def test_there_are_archived_reports() -> None:
@@ -61,7 +60,7 @@ def test_there_are_archived_reports() -> None:
 @every_verdict
 def test_json_is_the_report(verdict: Verdict, hostile: bool) -> None:
     report = factory.report(verdict, hostile=hostile)
-    text = reports.render(report, "json")
+    text = formats.render(report, "json")
     assert text.isascii()
     assert Report.model_validate_json(text) == report
 
@@ -70,7 +69,7 @@ def test_json_is_the_report(verdict: Verdict, hostile: bool) -> None:
 
 
 def sarif_run(report: Report) -> dict[str, Any]:
-    log = json.loads(reports.render(report, "sarif"))
+    log = json.loads(formats.render(report, "sarif"))
     jsonschema.validate(log, SARIF_SCHEMA)
     return dict(log["runs"][0])
 
@@ -107,7 +106,7 @@ def test_a_fine_model_is_clean_in_sarif() -> None:
 
 
 def junit_cases(report: Report) -> dict[str, ET.Element]:
-    suite = ET.fromstring(reports.render(report, "junit")).find("testsuite")  # noqa: S314 - we wrote it
+    suite = ET.fromstring(formats.render(report, "junit")).find("testsuite")  # noqa: S314 - we wrote it
     assert suite is not None
     cases = suite.findall("testcase")
     assert suite.get("tests") == str(len(cases))
@@ -162,7 +161,7 @@ def tags_of(html: str) -> Iterator[tuple[str, dict[str, str | None]]]:
 @kind_or_hostile
 @every_verdict
 def test_html_stands_alone_and_runs_nothing(verdict: Verdict, hostile: bool) -> None:
-    html = reports.render(factory.report(verdict, hostile=hostile), "html")
+    html = formats.render(factory.report(verdict, hostile=hostile), "html")
     for tag, attributes in tags_of(html):
         assert tag not in {"script", "img", "link", "iframe", "object", "form", "evil", "textarea"}
         assert not [
@@ -176,7 +175,7 @@ def test_html_stands_alone_and_runs_nothing(verdict: Verdict, hostile: bool) -> 
 
 
 def test_html_of_hostile_names_has_the_same_tags() -> None:
-    kind, hostile = (reports.render(factory.report("stuck", hostile=flag), "html") for flag in (False, True))
+    kind, hostile = (formats.render(factory.report("stuck", hostile=flag), "html") for flag in (False, True))
     assert [tag for tag, _ in tags_of(kind)] == [tag for tag, _ in tags_of(hostile)]
 
 
@@ -186,7 +185,7 @@ def test_html_of_hostile_names_has_the_same_tags() -> None:
 def test_markdown_of_hostile_names_has_the_same_structure() -> None:
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     kind, hostile = (
-        parser.render(reports.render(factory.report("stuck", hostile=flag), "markdown"))
+        parser.render(formats.render(factory.report("stuck", hostile=flag), "markdown"))
         for flag in (False, True)
     )
     assert [tag for tag, _ in tags_of(kind)] == [tag for tag, _ in tags_of(hostile)]
@@ -195,7 +194,7 @@ def test_markdown_of_hostile_names_has_the_same_structure() -> None:
 
 
 def test_markdown_tables_keep_their_columns() -> None:
-    text = reports.render(factory.report("stuck", hostile=True), "markdown")
+    text = formats.render(factory.report("stuck", hostile=True), "markdown")
     for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         counts = {len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}
         assert len(counts) == 1
@@ -203,7 +202,7 @@ def test_markdown_tables_keep_their_columns() -> None:
 
 # What depends on what the model is asked for
 
-TEXTS: tuple[reports.Format, ...] = ("html", "markdown", "text")
+TEXTS: tuple[formats.Format, ...] = ("html", "markdown", "text")
 
 
 @pytest.mark.parametrize("output", TEXTS)
@@ -215,31 +214,31 @@ TEXTS: tuple[reports.Format, ...] = ("html", "markdown", "text")
     ],
 )
 def test_the_figure_is_named_for_what_it_counts(
-    report: Report, shown: str, other: str, output: reports.Format
+    report: Report, shown: str, other: str, output: formats.Format
 ) -> None:
-    text = reports.render(report, output).lower()
+    text = formats.render(report, output).lower()
     assert shown in text
     assert other not in text
 
 
 @pytest.mark.parametrize("output", TEXTS)
-def test_reports_from_before_the_field_are_of_classifiers(output: reports.Format) -> None:
+def test_reports_from_before_the_field_are_of_classifiers(output: formats.Format) -> None:
     archived = next(path for path in ARCHIVE if "stuck" in path.stem).read_text(encoding="utf-8")
     assert "classes" not in json.loads(archived)["probe"]
-    assert "variance explained" not in reports.render(Report.model_validate_json(archived), output).lower()
+    assert "variance explained" not in formats.render(Report.model_validate_json(archived), output).lower()
 
 
 @pytest.mark.parametrize("output", TEXTS)
 @every_verdict
-def test_where_it_learns_is_shown_where_the_report_knows(verdict: Verdict, output: reports.Format) -> None:
+def test_where_it_learns_is_shown_where_the_report_knows(verdict: Verdict, output: formats.Format) -> None:
     report = factory.report(verdict)
     known = report.trainability_map is not None
-    assert ("Where it learns" in reports.render(report, output)) == known
+    assert ("Where it learns" in formats.render(report, output)) == known
 
 
 @pytest.mark.parametrize("output", TEXTS)
-def test_inputs_are_told_in_the_engines_words(output: reports.Format) -> None:
-    text = reports.render(factory.regression(), output)
+def test_inputs_are_told_in_the_engines_words(output: formats.Format) -> None:
+    text = formats.render(factory.regression(), output)
     assert "features in units of their own" in text
     assert "unscaled" not in text
     assert "pixel" not in text
@@ -254,32 +253,32 @@ def test_tokens_have_no_scale() -> None:
 
 
 @pytest.mark.parametrize("output", [*TEXTS, "junit", "sarif"])
-def test_a_refuted_suspicion_asks_for_nothing(output: reports.Format) -> None:
+def test_a_refuted_suspicion_asks_for_nothing(output: formats.Format) -> None:
     report = factory.report("stuck")
     refuted = next(finding for finding in report.findings if finding.status == "refuted")
-    assert refuted.title in reports.render(report, output)
-    assert refuted.fix not in reports.render(report, output).replace("\\", "")
+    assert refuted.title in formats.render(report, output)
+    assert refuted.fix not in formats.render(report, output).replace("\\", "")
 
 
 @pytest.mark.parametrize("output", TEXTS)
-def test_a_fix_without_a_proof_is_told_so(output: reports.Format) -> None:
+def test_a_fix_without_a_proof_is_told_so(output: formats.Format) -> None:
     report = factory.report("stuck")
     assert report.fix is not None
     unproved = report.fix.model_copy(
         update={"verified": False, "proof": Proof(seeds=[], cured=0, original_failed=0)}
     )
-    text = reports.render(report.model_copy(update={"fix": unproved}), output)
+    text = formats.render(report.model_copy(update={"fix": unproved}), output)
     assert words.UNPROVED in text
     assert "0 seeds" not in text
-    assert words.UNPROVED not in reports.render(report, output)
+    assert words.UNPROVED not in formats.render(report, output)
 
 
 @pytest.mark.parametrize("output", TEXTS)
-def test_an_incomplete_report_says_what_it_lacks(output: reports.Format) -> None:
+def test_an_incomplete_report_says_what_it_lacks(output: formats.Format) -> None:
     unfinished = factory.report("stuck", incomplete=True)
     out_of_time = factory.report("stuck").model_copy(update={"incomplete": True})
-    assert "some checks failed to run or were skipped" in reports.render(unfinished, output)
-    assert "the time ran out before all was tried" in reports.render(out_of_time, output).replace("\n", " ")
+    assert "some checks failed to run or were skipped" in formats.render(unfinished, output)
+    assert "the time ran out before all was tried" in formats.render(out_of_time, output).replace("\n", " ")
 
 
 # Whole renderings
@@ -287,18 +286,18 @@ def test_an_incomplete_report_says_what_it_lacks(output: reports.Format) -> None
 
 @pytest.mark.parametrize("verdict", ["stuck", "conditional", "cannot_train"])
 @pytest.mark.parametrize("output", ["text", "markdown", "junit"])
-def test_rendering(verdict: Verdict, output: reports.Format, snapshot: SnapshotAssertion) -> None:
-    assert reports.render(factory.report(verdict, incomplete=verdict == "conditional"), output) == snapshot
+def test_rendering(verdict: Verdict, output: formats.Format, snapshot: SnapshotAssertion) -> None:
+    assert formats.render(factory.report(verdict, incomplete=verdict == "conditional"), output) == snapshot
 
 
 @pytest.mark.parametrize("output", ["text", "markdown"])
-def test_rendering_of_numbers(output: reports.Format, snapshot: SnapshotAssertion) -> None:
-    assert reports.render(factory.regression(), output) == snapshot
+def test_rendering_of_numbers(output: formats.Format, snapshot: SnapshotAssertion) -> None:
+    assert formats.render(factory.regression(), output) == snapshot
 
 
 @pytest.mark.parametrize("output", ["text", "markdown"])
-def test_hostile_rendering(output: reports.Format, snapshot: SnapshotAssertion) -> None:
-    assert reports.render(factory.report("stuck", hostile=True), output) == snapshot
+def test_hostile_rendering(output: formats.Format, snapshot: SnapshotAssertion) -> None:
+    assert formats.render(factory.report("stuck", hostile=True), output) == snapshot
 
 
 @pytest.mark.parametrize("verdict", ["stuck", "unstable"])
@@ -308,16 +307,16 @@ def test_sarif_results(verdict: Verdict, snapshot: SnapshotAssertion) -> None:
 
 
 def test_html_finding(snapshot: SnapshotAssertion) -> None:
-    html = reports.render(factory.report("stuck"), "html")
+    html = formats.render(factory.report("stuck"), "html")
     assert re.findall(r"<details class=\"card finding.*?</details>", html, flags=re.DOTALL)[0] == snapshot
 
 
 def test_html_map(snapshot: SnapshotAssertion) -> None:
-    html = reports.render(factory.regression(), "html")
+    html = formats.render(factory.regression(), "html")
     assert re.findall(r"<table class=\"map\".*?</table>", html, flags=re.DOTALL)[0] == snapshot
 
 
 def test_no_name_is_longer_than_its_limit() -> None:
     long = "a" * (clean.NAME_LIMIT + 1)
     for output in ("text", "markdown", "html", "sarif", "junit"):
-        assert long not in reports.render(factory.report("stuck", hostile=True), output)
+        assert long not in formats.render(factory.report("stuck", hostile=True), output)

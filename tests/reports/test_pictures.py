@@ -7,8 +7,7 @@ import pytest
 
 import analyzers.probe
 from analyzers.report import Verdict
-from app import reports
-from app.reports import charts, pictures
+from app.reports import charts, formats, pictures
 from tests.reports import factory
 
 
@@ -139,7 +138,7 @@ def test_a_map_of_another_form_is_left_out(change: dict[str, Any]) -> None:
     assert report.trainability_map is not None
     broken = report.model_copy(update={"trainability_map": report.trainability_map | change})
     assert pictures.trainability_picture(broken) is None
-    assert reports.render(broken, "html")
+    assert formats.render(broken, "html")
 
 
 @pytest.mark.parametrize("verdict", ["converges", "inconclusive"])
