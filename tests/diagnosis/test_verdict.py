@@ -74,8 +74,7 @@ def test_where_saved_weights_learnt_fresh_ones_tell_whether_the_scale_matters() 
 
 
 def _of_numbers(of_saved: RunVerdict, of_fresh: RunVerdict) -> Judgement:
-    own = {"own_numbers": True}
-    runs = (run(of_saved, weights="saved", **own), learnt(), run(of_fresh, **own))
+    runs = (run(of_saved, weights="saved", own_numbers=True), learnt(), run(of_fresh, own_numbers=True))
     return judge([], evidence(*runs, numbers="mean 150, standard deviation 60"))
 
 
