@@ -18,11 +18,12 @@ from analyzers.diagnosis.attempts import (
     by_preference,
     failing_run,
 )
-from analyzers.diagnosis.verdict import proof_of_failure
+from analyzers.diagnosis.verdict import proof_of_failure, wants_standard_numbers
 from analyzers.interventions.base import Applied, Intervention
 from analyzers.interventions.lower_learning_rate import FACTOR, LowerLearningRate
 from analyzers.interventions.raise_learning_rate import RaiseLearningRate
 from analyzers.interventions.registry import INTERVENTIONS
+from analyzers.interventions.rescale_outputs import RescaleOutputs
 from analyzers.probe.evidence import ProbeEvidence, Run
 from analyzers.probe.judgement import EARLIEST_SURRENDER
 from analyzers.probe.runner import Setting
@@ -120,6 +121,8 @@ class Search:
     def _candidates(self) -> list[Intervention]:
         """The best supported first; where a cause is proved, what it asks for before anything else."""
         found = candidates(self._findings, self._failing, self._evidence.faster)
+        if wants_standard_numbers(self._evidence) is not None:
+            found.insert(0, RescaleOutputs(self._session.own_scales))
         return sorted(found, key=lambda one: self._cause is not None and one.id not in self._asked_for)
 
     def _lower_still(self, attempt: Attempt) -> Attempt:

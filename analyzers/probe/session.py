@@ -169,6 +169,14 @@ class ProbeSession:
         ]
         return tuple(said)
 
+    @property
+    def own_scales(self) -> dict[int, tuple[tuple[float, ...], tuple[float, ...]]]:
+        """By the output's position, mean and deviation of the numbers that the trained model answers, where unusual."""
+        heads = self._own.heads if self._own is not None else ()
+        return {
+            head.index: (head.numbers.mean, head.numbers.std) for head in heads if head.numbers is not None
+        }
+
     def evidence(self) -> ProbeEvidence:
         """Run the control and the model as it is, on every scale, until the case is clear."""
         self.watch.begin("building", "building and tracing the model")

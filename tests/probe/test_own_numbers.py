@@ -100,6 +100,12 @@ def test_one_that_never_came_near_its_numbers_wants_them_scaled(tmp_path: Path) 
     assert report.verdict == "conditional"
     assert "the numbers that it is to predict are scaled" in report.summary
     assert "scale the targets" in report.conditions[0]
+    assert report.fix is not None
+    assert report.fix.verified
+    (change,) = report.fix.changes
+    assert change.intervention == "rescale-outputs"
+    assert change.settings["offset"] == pytest.approx(2e5, rel=0.5)
+    assert "Rescaling(" in report.fix.code
     assert _assumes_own(report)
 
 
