@@ -88,8 +88,8 @@ bench-reading: setup ## files of every Keras, rebuilt, against what their own fr
 bench-load: setup ## 200 clients, five minutes each: embedded and with Celery, with probes and without; latency, memory
 	$(RUN) python -m benchmarks.load --write
 
-bench-recovery: setup ## seconds until a job runs again after kill -9 of its child, worker, web server or machine
-	$(RUN) python -m benchmarks.recovery --write
+bench-recovery: setup ## seconds until a job runs again after each fault (resumes; half an hour)
+	$(RUN) python -m benchmarks.recovery --write --resume
 
 bench-rules: setup ## how often each rule fires on healthy models, and finds its own planted fault
 	$(RUN) python -m benchmarks.rules --write

@@ -1,6 +1,6 @@
 """How long the service takes to run a job again after a fault, with the settings that it has by itself.
 
-``python -m benchmarks.recovery [--services sqlite-embedded ...] [--write]``: a real service with real children, on
+``python -m benchmarks.recovery [--services sqlite-embedded ...] [--write] [--resume]``: a real service with real children, on
 every database and broker that the tests' environment variables name.  A job that trains is running and two that do
 not train are sent when something fails; told is how many seconds pass until a child works at the first again, and
 whether every job ended once.  ``--write`` keeps the rows and writes RECOVERY.md from all that
@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from analyzers.options import Options
+from app.jobs.states import ENDED
 from app.store import tallies
 from app.store.jobs import Bounds, Submission
 from app.store.tables import Job
@@ -182,7 +183,7 @@ def measured(deployment: Deployment, fault: Fault) -> str:
             if not (fault.spares_workers and deployment.distributed):
                 until(lambda: deployment.job(running).lease_token not in (None, job.lease_token))
             heard = last_event(deployment, job.id)
-            until(lambda: last_event(deployment, job.id) > heard)
+            until(lambda: last_event(deployment, job.id) > heard or deployment.job(running).status in ENDED)
         recovered_s = time.monotonic() - failed
         jobs = [deployment.wait_for(address, "succeeded", "failed") for address in (running, *quick)]
         lost = sum(job.status != "succeeded" for job in jobs)
@@ -212,25 +213,30 @@ def ended(deployment: Deployment) -> int:
     return sum(t.count for t in tallies.read(deployment.store.database) if t.name == "jobs_ended")
 
 
-def rows(database: str, queue: str) -> Iterator[tuple[str, str]]:
-    """The rows of one service, each in two parts: what was done, and what came of it."""
+def rows(database: str, queue: str, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The rows of one service that are not known yet, each in two parts: what was done, and what came of it."""
     with (
         tempfile.TemporaryDirectory(prefix="unstuck-recovery-") as folder,
         deployed(Path(folder), database, queue, programs=REAL) as deployment,
     ):
         for name, fault in FAULTS.items():
-            if deployment.distributed or fault.embedded:
-                yield f"| {database}, {queue} | {name} |", measured(deployment, fault)
+            done = f"| {database}, {queue} | {name} |"
+            if done not in known and (deployment.distributed or fault.embedded):
+                yield done, measured(deployment, fault)
                 if deployment.worker is not None and deployment.worker.process.poll() is not None:
                     deployment.start_worker()
                 until(lambda: deployment.server.answers("/readyz"))
 
 
+def kept_rows() -> dict[str, str]:
+    """What was measured before."""
+    return json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+
+
 def keep(done: str, outcome: str) -> None:
     """Keep a row, and write the page from all that are kept."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-    kept[done] = outcome
+    kept = kept_rows() | {done: outcome}
     KEPT.write_text(json.dumps(kept), encoding="utf-8")
     order = [f"| {database}, {queue} | {name} |" for database, queue in COMBINATIONS for name in FAULTS]
     lines = "".join(f"{done} {kept[done]}\n" for done in order if done in kept)
@@ -245,11 +251,12 @@ def main() -> None:
     )
     parser.add_argument("--services", nargs="+", choices=known, default=known)
     parser.add_argument("--write", action="store_true", help="keep the rows and write benchmarks/RECOVERY.md")
+    parser.add_argument("--resume", action="store_true", help="leave out what is kept")
     given = parser.parse_args()
     print(COLUMNS, end="")
     for pair in COMBINATIONS:
         if "-".join(pair) in given.services:
-            for done, outcome in rows(*pair):
+            for done, outcome in rows(*pair, kept_rows() if given.resume else ()):
                 print(done, outcome, flush=True)
                 if given.write:
                     keep(done, outcome)

@@ -39,7 +39,7 @@ FIGURES: Final[dict[str, Figure]] = {
     ),
     "verdicts": Figure("verdict", "Reports, by verdict."),
     "findings": Figure("rule", "Findings that were not refuted, by rule."),
-    "stage_seconds": Figure("stage", "Reports, by stage; seconds that the stage took."),
+    "stage_seconds": Figure("stage", "Stages that reports went through; seconds that they took."),
 }
 
 
@@ -75,8 +75,9 @@ def of_report(report: Report) -> list[Addition]:
         Addition("verdicts", report.verdict),
         *(Addition("findings", rule) for rule in rules),
         *(
-            Addition("stage_seconds", name.removesuffix("_s"), seconds or 0.0)
+            Addition("stage_seconds", name.removesuffix("_s"), seconds)
             for name, seconds in stages.items()
+            if seconds  # a report without training has no probe
         ),
     ]
 

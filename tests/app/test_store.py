@@ -479,7 +479,8 @@ def test_keys_are_kept_as_hashes_and_end_when_told(store: Store) -> None:
 
 
 def test_ends_are_counted_once(store: Store) -> None:
-    succeed(store, submit(store, b"a"))
+    static = REPORT.timings.model_copy(update={"probe_s": 0.0})
+    succeed(store, submit(store, b"a"), REPORT.model_copy(update={"timings": static}))
     store.leases.fail(claim(store, submit(store, b"b")), PROBLEM)
     claim(store, submit(store, b"c"))
     take_from_silent(store)
@@ -487,6 +488,8 @@ def test_ends_are_counted_once(store: Store) -> None:
     assert counted["jobs_ended", "succeeded"] == counted["jobs_ended", "worker-lost"] == 1
     assert counted["verdicts", REPORT.verdict] == counted["workers_lost", "any"] == 1
     assert counted["findings", REPORT.findings[0].rule] == 1
+    assert counted["stage_seconds", "reading"] == 1
+    assert ("stage_seconds", "probe") not in counted
 
 
 def test_many_transactions_count_at_once(store: Store) -> None:
