@@ -15,7 +15,7 @@ from analyzers.diagnosis.attempts import Attempt, SearchResult
 from analyzers.diagnosis.checking import RuleResults, run_rules
 from analyzers.diagnosis.composing import Diagnosis, compose
 from analyzers.diagnosis.fixing import fix_report
-from analyzers.diagnosis.recorded_error import recorded_errors
+from analyzers.diagnosis.recorded import recorded
 from analyzers.diagnosis.search import Search
 from analyzers.diagnosis.static import READ_ONLY, static_report, weights_only
 from analyzers.diagnosis.verdict import broken, judge, settled
@@ -68,7 +68,7 @@ def diagnose_spec(
     try:
         session = ProbeSession(
             spec, options, budget_s=options.budget_s, memory_bytes=memory_bytes, progress=progress,
-            broken=broken(static.findings), errors=recorded_errors(spec),
+            broken=broken(static.findings), recorded=recorded(spec),
         )  # fmt: skip
         built = time.monotonic()
         first = session.evidence()

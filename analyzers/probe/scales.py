@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -54,13 +54,32 @@ class Scales:
     itself: bool
 
 
-def scales_of(spec: ModelSpec, options: Options, feeds: Sequence[Feed]) -> Scales:
+def scales_of(
+    spec: ModelSpec, options: Options, feeds: Sequence[Feed], recorded: Sequence[float] = ()
+) -> Scales:
     """Which input scales to try on a model.
 
     Where the graph's own constants bring some scale to a sane range, that scale is natural; without any
     constants it is standardised input.  Raw pixels, or features in units of their own where no input is an
-    image, are always tried too, unless the sender named the scale.  Tokens have no scale.
+    image, are always tried too, unless the sender named the scale, or the file tells that its own training had
+    input of a sane one.  Tokens have no scale.
+
+    Args:
+        spec: the model.
+        options: the sender's word.
+        feeds: the model's inputs.
+        recorded: the size of what each first layer was fed in the file's own training, where the file tells it.
     """
+    found = _scales_of(spec, options, feeds)
+    return replace(found, tried=found.tried[:1]) if was_sane(recorded) else found
+
+
+def was_sane(recorded: Sequence[float]) -> bool:
+    """Whether a file tells that every input of its own training was of a sane scale."""
+    return bool(recorded) and all(SANE_STD[0] <= one <= SANE_STD[1] for one in recorded)
+
+
+def _scales_of(spec: ModelSpec, options: Options, feeds: Sequence[Feed]) -> Scales:
     if not any(feed.kind == "image" for feed in feeds):
         return _of_features(options, feeds)
     graph = Graph(spec)

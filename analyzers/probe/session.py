@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from analyzers.building import make_optimizer, problems
@@ -19,7 +19,7 @@ from analyzers.probe.judgement import LEARNT
 from analyzers.probe.own_numbers import in_units, own_numbers
 from analyzers.probe.plan import cores, gflops, make_plan
 from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
-from analyzers.probe.scales import IN_WORDS, scales_of, without_scale
+from analyzers.probe.scales import IN_WORDS, scales_of, was_sane, without_scale
 from analyzers.probe.targets import Targets, make_targets, on_numbers
 from analyzers.probe.task import in_words
 from analyzers.probe.unaugmented import SAID, augments
@@ -72,10 +72,28 @@ OWN_TARGETS: Final = (
     "mean 0 and standard deviation 1."
 )
 
+SANE_RECORD: Final = (
+    "What the file remembers of its own training tells that its input was on a usual scale (about {} in size): no other "
+    "was tried. Send input_range to have one tried."
+)
+
 FRESH: Final = "with fresh weights"
 
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a file remembers of its own training.
+
+    Attributes:
+        errors: by an output's position, (units,) by how much its answers were too large in the last steps.
+        input_scales: the size of what each first layer was fed; empty where that is not known of every input.
+    """
+
+    errors: Mapping[int, Array] = field(default_factory=dict)
+    input_scales: tuple[float, ...] = ()
 
 
 class ProbeSession:
@@ -88,8 +106,7 @@ class ProbeSession:
         memory_bytes: memory that training may take.
         progress: told about every few steps.
         broken: the file's weights hold numbers that are not finite; they decide, however often it was trained.
-        errors: by an output's position, (units,) by how much its answers were too large in its own training, where
-            the file tells.
+        recorded: what the file remembers of its own training.
 
     Attributes:
         spec: the model, with the probe's losses in place of the author's own.
@@ -112,7 +129,7 @@ class ProbeSession:
         memory_bytes: int,
         progress: ProgressCallback,
         broken: bool = False,
-        errors: Mapping[int, Array] | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         if found := problems(spec):
             listed = "; ".join(f"{path}: {reason}" for path, reason in found[:3])
@@ -123,7 +140,8 @@ class ProbeSession:
         self.plan = make_plan(spec, budget_s, memory_bytes, speed, options.batch_size)
         if not estimate(spec, self.plan.input_shapes).trainable_parameters:
             raise NotProbedError("it has nothing to train: no layer has trainable weights")
-        self.scales = scales_of(spec, options, self.plan.feeds)
+        self._recorded = recorded or Recorded()
+        self.scales = scales_of(spec, options, self.plan.feeds, self._recorded.input_scales)
         self.targets = make_targets(spec, self.plan.feeds, options, self.scales.natural)
         self.spec = _with_known_losses(spec, self.targets.heads)
         self.proof_grace_s = PROOF_GRACE * budget_s
@@ -134,7 +152,6 @@ class ProbeSession:
         self.weights: Literal["saved", "fresh"] = "saved" if trained or broken else "fresh"
         self._runs: list[Run] = []
         self._first_run_s = 0.0
-        self._errors = errors or {}
         self._own: Targets | None = None
         self._trials: dict[bool, Trial] = {}
         self._control_trial: Trial | None = None
@@ -151,6 +168,9 @@ class ProbeSession:
         training = self.spec.training
         if training is None or training.optimizer is None:
             said.append(f"The file names no optimizer: {DEFAULT_OPTIMIZER.kind} at {self.rate:g} was used.")
+        if was_sane(self._recorded.input_scales) and self._options.input_range == "auto":
+            sizes = " and ".join(f"{size:.2g}" for size in self._recorded.input_scales)
+            said.append(SANE_RECORD.format(sizes))
         if self._own is not None:
             said.append(OWN_TARGETS.format(in_units(self._own)))
         elif any(head.takes_any_number for head in self.targets.heads):
@@ -264,7 +284,7 @@ class ProbeSession:
             head.index: numbers
             for head, given in zip(self.targets.heads, answers, strict=True)
             if head.takes_any_number
-            and (numbers := own_numbers(given, self._errors.get(head.index))) is not None
+            and (numbers := own_numbers(given, self._recorded.errors.get(head.index))) is not None
         }
         return on_numbers(self.targets, found, self.scales.natural, self._options.seed) if found else None
 

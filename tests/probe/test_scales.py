@@ -99,3 +99,16 @@ def test_the_senders_word_holds_for_features_too() -> None:
     found = _scales(chain([TABLE], (None, 2)), input_range="standardized")
     assert found == Scales("standardized", ("standardized",), itself=False)
     assert "unscaled" in IN_WORDS
+
+
+@pytest.mark.parametrize(
+    ("recorded", "tried"),
+    [((), 2), ((0.8,), 1), ((0.3, 1.2), 1), ((90.0,), 2), ((0.003,), 2), ((0.8, 90.0), 2)],
+)
+def test_a_file_that_was_trained_on_a_sane_scale_is_tried_on_no_other(
+    recorded: tuple[float, ...], tried: int
+) -> None:
+    for spec in (classifier(), chain([TABLE], (None, 6))):
+        found = scales_of(spec, Options(), feeds_of(Graph(spec)), recorded)
+        assert len(found.tried) == tried
+        assert found.tried[0] == found.natural

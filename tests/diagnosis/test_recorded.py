@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from analyzers.diagnosis.recorded_error import recorded_errors
+from analyzers.diagnosis.recorded import recorded, recorded_errors
 from tests.support import spec_of
 
 FAR = np.array([[1000.0, -500.0]])
@@ -42,3 +42,25 @@ def test_what_does_not_tell_it_is_left_out(
     tmp_path: Path, optimizer: str, loss: str, activation: str
 ) -> None:
     assert recorded_errors(_trained(optimizer, loss, tmp_path, activation)) == {}
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_the_size_of_the_input_is_told(tmp_path: Path, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    rows = scale * rng.normal(size=(1600, 4))
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    model.compile("adam", "mse", jit_compile=False)
+    model.fit(rows, rows.sum(axis=1), batch_size=8, verbose=0)
+    (found,) = recorded(spec_of(model, tmp_path)).input_scales
+    assert scale / 3 < found < 3 * scale
+
+
+def test_an_input_whose_size_is_not_known_leaves_all_unknown(tmp_path: Path) -> None:
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    known = layers.Dense(2)(inputs[0])
+    hidden = layers.Dense(2, use_bias=False)(inputs[1])
+    model = keras.Model(inputs, layers.Dense(1)(layers.Add()([known, hidden])))
+    model.compile("adam", "mse", jit_compile=False)
+    rows = np.random.default_rng(0).normal(size=(1600, 4))
+    model.fit([rows, rows], rows.sum(axis=1), batch_size=8, verbose=0)
+    assert recorded(spec_of(model, tmp_path)).input_scales == ()

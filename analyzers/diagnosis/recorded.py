@@ -1,13 +1,24 @@
-"""By how much a trained regression's answers were off in its last steps, as the optimizer's state remembers."""
+"""What a file remembers of its own training, for the probe to start from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analyzers.probe.session import Recorded
+from analyzers.rules.input_scale import recorded_scales
 from analyzers.rules.slots import GradientMemory, gradient_averages
 from analyzers.spec import Array, ModelSpec
 from analyzers.spec.graph import Graph
+from analyzers.spec.model_inputs import model_inputs
 from analyzers.spec.output_heads import Head, heads
+
+
+def recorded(spec: ModelSpec) -> Recorded:
+    """Mean errors of its outputs and sizes of its inputs, where the optimizer's state and the weights tell them."""
+    graph = Graph(spec)
+    found = recorded_scales(graph).values()
+    known = {one.input.node for one in found} == {one.node for one in model_inputs(graph)}
+    return Recorded(recorded_errors(spec), tuple(one.scale for one in found) if known else ())
 
 
 def recorded_errors(spec: ModelSpec) -> Mapping[int, Array]:
