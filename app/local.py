@@ -47,7 +47,7 @@ def diagnose(
         app.worker.sandbox.WeakSandboxError: this kernel cannot shut the children in.
     """
     settings = Settings()
-    sandbox.require(allow_weak=settings.allow_weak_sandbox)
+    sandbox.require(allow_weak=settings.allow_weak_sandbox, whole=settings.require_sandbox)
     with (
         Children(settings, faulty, lane_of(options)) as children,
         tempfile.TemporaryDirectory(prefix="unstuck-") as scratch,

@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store import open_store
 from app.store.folder import FolderInUseError, lock
 from app.worker.keeping import KeptProcess
-from app.worker.sandbox import exposed, require
+from app.worker.sandbox import require
 
 WORKER: Final = "app.worker.supervisor"
 
@@ -40,15 +40,10 @@ def check(settings: Settings, *, keys: bool) -> None:
         keys: whether callers need an API key.
 
     Raises:
-        RefusedError: open to the network without authentication, with a secret that can be guessed, or with
-            its data where every child may read.
-        app.worker.sandbox.WeakSandboxError: the kernel offers no sandbox.
+        RefusedError: open to the network without authentication, or with a secret that can be guessed.
+        app.worker.sandbox.WeakSandboxError: the kernel offers too little of a sandbox, or the data lie where every
+            child may read.
     """
-    if exposed(settings.data):
-        raise RefusedError(
-            f"The folder {settings.data} lies among Python's own files, which every job may read. "
-            "Name another with --data."
-        )
     if not (keys or _loopback(settings.host) or settings.allow_unauthenticated):
         raise RefusedError(
             f"Listening on {settings.host} would let everybody on the network use this service. Make an API "
@@ -57,7 +52,7 @@ def check(settings: Settings, *, keys: bool) -> None:
         )
     if settings.secret and len(settings.secret) < SECRET_CHARACTERS:
         raise RefusedError(f"UNSTUCK_SECRET needs {SECRET_CHARACTERS} characters or more.")
-    require(allow_weak=settings.allow_weak_sandbox)
+    require(allow_weak=settings.allow_weak_sandbox, whole=settings.require_sandbox, data=settings.data)
 
 
 def _loopback(host: str) -> bool:

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         default=False,
         description="Serve although the kernel offers neither Landlock nor unprivileged namespaces.",
     )
+    require_sandbox: bool = Field(
+        default=False,
+        description="Refuse to start where the kernel or the container lacks any part of the sandbox: Landlock, "
+        "unprivileged namespaces, the system call filter.",
+    )
     database_url: str = Field(
         default="", description="SQLAlchemy URL of the database; empty for SQLite in the data folder."
     )

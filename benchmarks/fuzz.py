@@ -1,7 +1,8 @@
 """Damaged model files by the thousand, read in a bounded process: only declared errors may come out.
 
-``python -m benchmarks.fuzz [--flips N] [--documents N] [--resume]`` changes single bytes, cuts files off
-at every length and puts nonsense at every place of their JSON.  The originals are real files
+``python -m benchmarks.fuzz [--flips N] [--documents N] [--guided N] [--resume]`` changes single bytes, cuts
+files off at every length, puts nonsense at every place of their JSON, and last of all damages all of them led by
+coverage (`benchmarks.guided`).  The originals are real files
 (``../shared/models``, the smallest of each kind) and the small ones of ``tests.hostile.files``.  A round
 ends as: read, refused (a declared error), ``undeclared`` (a fault of ours), ``memory`` (more than the
 bound), ``crash`` or ``hang`` (libhdf5; the reading child's sandbox turns them into their codes), ``rule``
@@ -37,6 +38,7 @@ from analyzers.engine import read_and_judge
 from analyzers.errors import InputError
 from analyzers.options import Options
 from analyzers.reading import open_model
+from benchmarks.guided import Guided, digest
 from benchmarks.running import RESULTS, ROOT
 from tests.hostile import files
 from tests.hostile.nonsense import damaged
@@ -48,6 +50,8 @@ MEMORY_BYTES: Final = 2**30
 """Private memory that reading one file may take beyond what the process has from the start."""
 ORIGINALS: Final = 4
 """Real files of each kind of container."""
+LARGEST: Final = 1 << 20
+"""Bytes of the largest real file that is damaged: rounds have to be many."""
 MASKS: Final = (0x01, 0x80, 0xFF)
 
 
@@ -82,6 +86,19 @@ def originals() -> Iterator[Original]:
         found = (path for path in real if path.read_bytes().startswith(magic))
         for path, _ in zip(found, range(ORIGINALS), strict=False):
             yield Original(path.name, path.read_bytes())
+
+
+def of_every_era() -> list[Original]:
+    """The originals, and the smallest real file of each framework and container that the manifest tells."""
+    folder = ROOT.parent / "shared" / "models"
+    rows = json.loads((folder / "manifest.json").read_text("utf-8"))
+    smallest: dict[tuple[str, str], Path] = {}
+    for row in sorted(rows, key=lambda row: int(row["size"])):
+        if row["size"] <= LARGEST:
+            smallest.setdefault((row["era"], row["kind"]), folder / row["file"])
+    known = list(originals())
+    names = {one.name for one in known}
+    return known + [Original(p.name, p.read_bytes()) for p in smallest.values() if p.name not in names]
 
 
 def _read(path: Path) -> None:
@@ -123,11 +140,15 @@ def documents(original: Original, rounds: int) -> tuple[int, Round]:
 
     def run(path: Path, number: int) -> None:
         path.write_bytes(damaged(original.content, random.Random(f"{original.digest} {number}")))  # noqa: S311 - as above
-        report = read_and_judge(path, Options(probe="off"))
-        if failed := [f"{check.rule}: {check.reason}" for check in report.checks if check.outcome == "error"]:
-            raise RuleError("; ".join(failed))
+        _judge(path)
 
     return rounds, run
+
+
+def _judge(path: Path) -> None:
+    report = read_and_judge(path, Options(probe="off"))
+    if failed := [f"{check.rule}: {check.reason}" for check in report.checks if check.outcome == "error"]:
+        raise RuleError("; ".join(failed))
 
 
 KINDS: Final[dict[str, Callable[[Original, int], tuple[int, Round]]]] = {
@@ -231,10 +252,13 @@ def _data_bytes() -> int:
 
 
 def main() -> int:
-    """Damage, read, keep and print; 1 where an undeclared error came out."""
+    """Damage, read, keep and print; 1 where an undeclared error, too much memory or a fault of a rule came out."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--flips", type=int, default=30_000, help="changed bytes, and cuts, of one original")
     parser.add_argument("--documents", type=int, default=5_000, help="damaged JSON documents of one original")
+    parser.add_argument(
+        "--guided", type=int, default=20_000, help="rounds led by coverage, over all originals"
+    )
     parser.add_argument("--resume", action="store_true", help="keep what the last run finished")
     chosen = parser.parse_args()
     kept: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if chosen.resume and RESULT.exists() else {}
@@ -243,23 +267,34 @@ def main() -> int:
     for original in originals():
         for kind, make in KINDS.items():
             total, run = make(original, chosen.documents if kind == "documents" else chosen.flips)
-            key = f"{kind} {original.name} {original.digest} {total}"
-            if key not in kept:
-                started, bounded = time.monotonic(), Bounded(run, total)
-                bounded.all()
-                kept[key] = {
-                    "rounds": total,
-                    "seconds": round(time.monotonic() - started, 1),
-                    "outcomes": dict(bounded.outcomes),
-                    "findings": bounded.findings[:100],
-                }
-                RESULT.write_text(json.dumps(kept, indent=1), "utf-8")
-            print(f"{key}: {kept[key]['outcomes']}", flush=True)
+            _all_rounds(f"{kind} {original.name} {original.digest} {total}", run, total, kept)
+    contents = [one.content for one in of_every_era()]
+    with tempfile.TemporaryDirectory() as folder:
+        name = f"guided {digest(contents)} {chosen.guided}"
+        guided = Guided(contents, Path(folder), _judge, name)
+        _all_rounds(name, guided.round, chosen.guided, kept, found=lambda: guided.found)
     total_outcomes: Counter[str] = Counter()
     for one in kept.values():
         total_outcomes.update(one["outcomes"])
     print(f"{sum(one['rounds'] for one in kept.values())} rounds: {dict(total_outcomes)}")
-    return int(total_outcomes["undeclared"] > 0)
+    return int(total_outcomes["undeclared"] + total_outcomes["memory"] + total_outcomes["rule"] > 0)
+
+
+def _all_rounds(
+    key: str, run: Round, total: int, kept: dict[str, Any], found: Callable[[], int] | None = None
+) -> None:
+    """Run them unless that was done, keep and print what came out."""
+    if key not in kept:
+        started, bounded = time.monotonic(), Bounded(run, total)
+        bounded.all()
+        kept[key] = {
+            "rounds": total,
+            "seconds": round(time.monotonic() - started, 1),
+            "outcomes": dict(bounded.outcomes),
+            "findings": bounded.findings[:100],
+        } | ({"files_with_new_lines": found()} if found is not None else {})
+        RESULT.write_text(json.dumps(kept, indent=1), "utf-8")
+    print(f"{key}: {kept[key]['outcomes']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ def work(settings: Settings, lanes: Sequence[Lane] = LANES, *, module: str = LAN
 
     Raises:
         NoBrokerError: the settings name no broker.
-        app.worker.sandbox.WeakSandboxError: the kernel offers no sandbox.
+        app.worker.sandbox.WeakSandboxError: the kernel offers too little of a sandbox, or the data lie where every child may read.
     """
     configure()
     if not settings.broker_url:
         raise NoBrokerError("Set UNSTUCK_BROKER_URL to the broker that the web server announces jobs on.")
-    require(allow_weak=settings.allow_weak_sandbox)
+    require(allow_weak=settings.allow_weak_sandbox, whole=settings.require_sandbox, data=settings.data)
     open_store(settings).database.close()  # makes the folder
     told: SimpleQueue[int] = SimpleQueue()  # which a signal may interrupt while it is being waited for
     for number in (signal.SIGTERM, signal.SIGINT):

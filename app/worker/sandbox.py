@@ -147,16 +147,31 @@ def _filter() -> bool:
 
 
 class WeakSandboxError(Exception):
-    """This machine cannot shut a child in; the message says what to do."""
+    """A child cannot be shut in here; the message says what to do."""
 
 
-def require(*, allow_weak: bool) -> Protection:
+def require(*, allow_weak: bool, whole: bool, data: Path | None = None) -> Protection:
     """What the kernel offers.
 
+    Args:
+        allow_weak: go on although neither files nor the network can be taken away.
+        whole: go on only where nothing is missing.
+        data: the folder of the service's own files, if it has one.
+
     Raises:
-        WeakSandboxError: nothing, and that is not allowed.
+        WeakSandboxError: too little for that, or every child may read ``data``.
     """
+    if data is not None and exposed(data):
+        raise WeakSandboxError(
+            f"The folder {data} lies among Python's own files, which every job may read. Name another with "
+            "UNSTUCK_DATA (unstuck serve --data)."
+        )
     found = protection()
+    if whole and found.missing:
+        raise WeakSandboxError(
+            f"UNSTUCK_REQUIRE_SANDBOX is set, and this kernel or container does not offer: {', '.join(found.missing)}. "
+            "docs/security.md says what each needs."
+        )
     if found.weak and not allow_weak:
         raise WeakSandboxError(
             "This kernel offers neither Landlock nor unprivileged namespaces, so a model file could not be "
