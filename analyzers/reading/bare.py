@@ -76,11 +76,12 @@ def _named(tree: Tree, above: str) -> Iterator[Stored]:
         several = len({scope for scope, _ in split}) > 1
         taken: set[tuple[str, str]] = set()
         for name, (scope, role) in zip(names, split, strict=True):
-            array = tree.datasets.get(f"{group}/{name}")
-            if array is None:
+            path = f"{group}/{name}"
+            if path not in tree.datasets:
                 continue
             owner = f"{layer}/{scope}" if several and scope else layer
-            yield stored(tree, owner, _free(taken, owner, role), Part(array.path, array.shape, name))
+            part = Part(path, tree.datasets[path].shape, name)
+            yield stored(tree, owner, _free(taken, owner, role), part)
 
 
 def _scope_and_role(name: str) -> tuple[str, str]:
@@ -104,9 +105,9 @@ def _numbered(tree: Tree) -> Iterator[Stored]:
     for group, paths in groups.items():
         paths.sort(key=lambda path: int(path.rpartition("/")[2]))
         owner = group.removeprefix("layers/").replace("/layers/", "/").removesuffix("/cell") or "model"
-        arrays = [tree.datasets[path] for path in paths]
-        for array, role in zip(arrays, _roles(owner, [array.shape for array in arrays]), strict=True):
-            yield stored(tree, owner, _free(taken, owner, role), Part(array.path, array.shape))
+        shapes = [tree.datasets[path].shape for path in paths]
+        for path, shape, role in zip(paths, shapes, _roles(owner, shapes), strict=True):
+            yield stored(tree, owner, _free(taken, owner, role), Part(path, shape))
 
 
 def _roles(owner: str, shapes: Sequence[tuple[int, ...]]) -> list[str]:

@@ -61,6 +61,18 @@ def test_every_tensor_has_an_owner_a_role_and_its_values(framework: Any, name: s
 
 
 @pytest.mark.parametrize("framework", [keras, tf_keras])
+def test_paths_that_windows_wrote_lead_to_their_arrays(tmp_path: Path) -> None:
+    model(keras).save_weights(tmp_path / "here.weights.h5")
+    with h5py.File(tmp_path / "here.weights.h5") as here, h5py.File(tmp_path / "there.h5", "w") as there:
+        for group in list(here["layers"]):
+            here.copy(f"layers/{group}", there, name=f"layers\\{group}")
+    with open_model(tmp_path / "here.weights.h5") as spec, open_model(tmp_path / "there.h5") as moved:
+        told = [(one.layer, one.role, one.shape) for one in spec.weights.tensors]
+        assert [(one.layer, one.role, one.shape) for one in moved.weights.tensors] == told
+        for one, other in zip(spec.weights.tensors, moved.weights.tensors, strict=True):
+            assert np.array_equal(spec.weights.load(one), moved.weights.load(other))
+
+
 def test_what_a_compiled_model_counts_is_no_layer(framework: Any, tmp_path: Path) -> None:
     written = model(framework)
     written.compile("adam", "mse", metrics=["mae", framework.metrics.AUC(num_thresholds=5)])
