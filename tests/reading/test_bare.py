@@ -60,7 +60,6 @@ def test_every_tensor_has_an_owner_a_role_and_its_values(framework: Any, name: s
     assert all(any(np.array_equal(ours, theirs) for ours in kernels) for theirs in expected)
 
 
-@pytest.mark.parametrize("framework", [keras, tf_keras])
 def test_paths_that_windows_wrote_lead_to_their_arrays(tmp_path: Path) -> None:
     model(keras).save_weights(tmp_path / "here.weights.h5")
     with h5py.File(tmp_path / "here.weights.h5") as here, h5py.File(tmp_path / "there.h5", "w") as there:
@@ -73,6 +72,7 @@ def test_paths_that_windows_wrote_lead_to_their_arrays(tmp_path: Path) -> None:
             assert np.array_equal(spec.weights.load(one), moved.weights.load(other))
 
 
+@pytest.mark.parametrize("framework", [keras, tf_keras])
 def test_what_a_compiled_model_counts_is_no_layer(framework: Any, tmp_path: Path) -> None:
     written = model(framework)
     written.compile("adam", "mse", metrics=["mae", framework.metrics.AUC(num_thresholds=5)])
