@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
+import numpy as np
+
 from analyzers.reading.plain import number, short, sub_config
 from analyzers.reading.signatures import (
     CELLS,
@@ -177,7 +179,21 @@ def initializer(value: Json) -> Json:
         if named is not None:
             kind = named
             config = {key: item for key, item in config.items() if key not in _FAN_SCALED}
+    if kind == "Constant" and isinstance(config.get("value"), list):
+        return _spread(config["value"])
     return {"kind": kind, "config": config}
+
+
+def _spread(value: Json) -> Json:
+    """Numbers drawn anew with the mean and deviation of a matrix: what began as it, word vectors mostly, is saved."""
+    try:
+        matrix = np.asarray(value, "float64")
+    except (ValueError, TypeError):
+        matrix = np.zeros(0)
+    if not matrix.size:
+        return {"kind": "Constant", "config": {"value": value}}
+    spread: dict[str, Json] = {"mean": float(matrix.mean()), "stddev": float(matrix.std()), "seed": None}
+    return {"kind": "RandomNormal", "config": spread}
 
 
 def regularizer(value: Json) -> Json:
@@ -205,10 +221,13 @@ def constraint(value: Json) -> Json:
 def activation(value: Json) -> Json:
     """A plain activation as its lower-case name; a layer used as one as a nested object.
 
-    None, Keras's way to say "none", becomes ``"linear"``.
+    None, Keras's way to say "none", becomes ``"linear"``, and so does ``tf.identity``.
     """
-    if value is None:
-        return "linear"
+    found = "linear" if value is None else _named_activation(value)
+    return "linear" if found == "identity" else found
+
+
+def _named_activation(value: Json) -> Json:
     if isinstance(value, str):
         return short(snake_case(value) if value[:1].isupper() else value)
     if not isinstance(value, dict):

@@ -107,6 +107,12 @@ LAYERS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         layer("Discretization", "x", bin_boundaries=[0.0, 1.0], num_bins=3, epsilon=0.01, output_mode="int"),
         "Discretization", {"bin_boundaries": [0.0, 1.0]},
     ),
+    "matrix as initialiser": (
+        layer("Embedding", "x", input_dim=2, output_dim=2, embeddings_initializer={
+            "class_name": "Constant", "config": {"value": [[1.0, 3.0], [1.0, 3.0]]}}),
+        "Embedding", {"embeddings_initializer": made("RandomNormal", mean=2.0, stddev=1.0, seed=None)},
+    ),
+    "no activation": (layer("Dense", "x", units=2, activation="identity"), "Dense", {"activation": "linear"}),
     "scaled initialiser": (
         layer("Dense", "x", units=2, kernel_initializer={
             "class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal"}}),
