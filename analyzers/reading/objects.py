@@ -7,8 +7,10 @@ is not one of Keras's own is kept as the file says it; whoever builds a model re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -186,14 +188,14 @@ def initializer(value: Json) -> Json:
 
 def _spread(value: Json) -> Json:
     """Numbers drawn anew with the mean and deviation of a matrix: what began as it, word vectors mostly, is saved."""
-    try:
+    mean = spread = math.nan
+    with suppress(ValueError, TypeError), np.errstate(all="ignore"):
         matrix = np.asarray(value, "float64")
-    except (ValueError, TypeError):
-        matrix = np.zeros(0)
-    if not matrix.size:
+        if matrix.size:
+            mean, spread = float(matrix.mean()), float(matrix.std())
+    if not math.isfinite(mean) or not math.isfinite(spread):
         return {"kind": "Constant", "config": {"value": value}}
-    spread: dict[str, Json] = {"mean": float(matrix.mean()), "stddev": float(matrix.std()), "seed": None}
-    return {"kind": "RandomNormal", "config": spread}
+    return {"kind": "RandomNormal", "config": {"mean": mean, "stddev": spread, "seed": None}}
 
 
 def regularizer(value: Json) -> Json:

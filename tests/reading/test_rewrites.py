@@ -447,3 +447,18 @@ def test_sizes_of_tensors_are_written_into_the_reshape_that_uses_them(
     if target is not None:
         assert (found.kind, found.config["target_shape"]) == ("Reshape", target)
         assert [one.name for one in spec.layers] == ["a", "b"]
+
+
+@pytest.mark.parametrize("function", ["math.multiply", "concat"])
+def test_sizes_that_grow_without_end_are_given_up(function: str, tmp_path: Path) -> None:
+    """A hundred layers, each of which squares the size before it or joins the sizes before it to themselves."""
+    before = "size_1" if function == "math.multiply" else "sizes"
+    grown = []
+    for number in range(100):
+        node: Any = [[before, 0, 0, {"y": [before, 0, 0]}]]
+        if function == "concat":
+            node = [[[before, 0, 0, {"axis": 0}], [before, 0, 0, {"axis": 0}]]]
+        grown.append(tensorflow(f"grown_{number}", function, node))
+        before = f"grown_{number}"
+    spec = reshaped([at(0), [before, 0, 0]], tmp_path, tuple(grown))
+    assert not spec.layer("b").known
