@@ -245,7 +245,8 @@ _MEANING: Final = (
     "Each file is read, rebuilt and given seeded inputs; its outputs are equal where they differ from those of the "
     f"framework that wrote it by at most {EQUAL:g} of how much they vary. Real files are somebody else's; where today's "
     "frameworks cannot load one, `tests/reading/references.py` says what it is compared with. A file needs no author's "
-    "code when it holds a graph whose every layer is one of Keras. Probed: a probe was run to a verdict."
+    "code when it holds a graph whose every layer is one of Keras. Probed: a probe was run to a verdict. Its "
+    f"budget, {BUDGET_S:g} s, is wall time: on a machine that is busy otherwise more files stay without one."
 )
 
 
