@@ -52,7 +52,7 @@ FORMS: Final[dict[str, tuple[Any, str]]] = {
 """Form of a file -> framework and extension."""
 
 
-BUDGET_S: Final = 5.0
+BUDGET_S: Final = 20.0
 """Seconds of training for a verdict on a real file."""
 
 
@@ -69,7 +69,7 @@ class Result:
         difference: to what another program computes, relative; None where none can.
         source: that program; empty for the model that wrote the file, still in memory.
         verdict: of the diagnosis; empty where the file was not diagnosed.
-        probed: whether training was run for it.
+        probed: whether that rests on training.
         problem: what went wrong, or why there is nothing to compare with.
         seconds: for reading, building and assigning weights.
     """
@@ -142,7 +142,7 @@ def _missing(spec: ModelSpec) -> str:
 def _probed(found: Result, path: Path) -> Result:
     """The result with a verdict on the file, after a few seconds of training."""
     report = diagnose(path, Options(budget_s=BUDGET_S))
-    probed = report.probe is not None and bool(report.probe.runs)
+    probed = report.probe is not None and report.verdict != "inconclusive"
     unprobed = "" if probed else f"not probed: {report.summary}"
     told = "; ".join(part for part in (found.problem, unprobed) if part)
     return replace(found, verdict=report.verdict, probed=probed, problem=told)
@@ -157,10 +157,10 @@ def real(only: re.Pattern[str]) -> Iterator[Result]:
     eras = [*ERAS, *dict.fromkeys(str(entry["era"]) for entry in entries)]
     for entry in sorted(entries, key=lambda entry: eras.index(str(entry["era"]))):
         path = SHARED_MODELS / entry["file"]
-        if entry["kind"] == "architecture+weights":
-            group = f"{ERAS[entry['era']]}, real"
+        if entry["kind"].startswith("weights"):
+            group = "weights alone, real"
         else:
-            group = "weights alone, real" if entry["kind"].startswith("weights") else "no model"
+            group = f"{ERAS[entry['era']]}, real" if entry["era"] in ERAS else "no model"
         if only.search(entry["file"]):
             yield judged(group, entry["file"], path, partial(reference, path), probing=True)
 
@@ -245,7 +245,8 @@ _MEANING: Final = (
     "Each file is read, rebuilt and given seeded inputs; its outputs are equal where they differ from those of the "
     f"framework that wrote it by at most {EQUAL:g} of how much they vary. Real files are somebody else's; where today's "
     "frameworks cannot load one, `tests/reading/references.py` says what it is compared with. A file needs no author's "
-    "code when it holds a graph whose every layer is one of Keras. Probed: a probe was run to a verdict."
+    "code when it holds a graph whose every layer is one of Keras. Probed: a probe was run to a verdict. Its "
+    f"budget, {BUDGET_S:g} s, is wall time: on a machine that is busy otherwise more files stay without one."
 )
 
 

@@ -7,11 +7,15 @@ is not one of Keras's own is kept as the file says it; whoever builds a model re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
+
+import numpy as np
 
 from analyzers.reading.plain import number, short, sub_config
 from analyzers.reading.signatures import (
@@ -177,7 +181,21 @@ def initializer(value: Json) -> Json:
         if named is not None:
             kind = named
             config = {key: item for key, item in config.items() if key not in _FAN_SCALED}
+    if kind == "Constant" and isinstance(config.get("value"), list):
+        return _spread(config["value"])
     return {"kind": kind, "config": config}
+
+
+def _spread(value: Json) -> Json:
+    """Numbers drawn anew with the mean and deviation of a matrix: what began as it, word vectors mostly, is saved."""
+    mean = spread = math.nan
+    with suppress(ValueError, TypeError), np.errstate(all="ignore"):
+        matrix = np.asarray(value, "float64")
+        if matrix.size:
+            mean, spread = float(matrix.mean()), float(matrix.std())
+    if not math.isfinite(mean) or not math.isfinite(spread):
+        return {"kind": "Constant", "config": {"value": value}}
+    return {"kind": "RandomNormal", "config": {"mean": mean, "stddev": spread, "seed": None}}
 
 
 def regularizer(value: Json) -> Json:
@@ -205,10 +223,13 @@ def constraint(value: Json) -> Json:
 def activation(value: Json) -> Json:
     """A plain activation as its lower-case name; a layer used as one as a nested object.
 
-    None, Keras's way to say "none", becomes ``"linear"``.
+    None, Keras's way to say "none", becomes ``"linear"``, and so does ``tf.identity``.
     """
-    if value is None:
-        return "linear"
+    found = "linear" if value is None else _named_activation(value)
+    return "linear" if found == "identity" else found
+
+
+def _named_activation(value: Json) -> Json:
     if isinstance(value, str):
         return short(snake_case(value) if value[:1].isupper() else value)
     if not isinstance(value, dict):

@@ -17,7 +17,7 @@ from analyzers.reading.operations import tensorflow_operation
 from analyzers.reading.tensorflow_operations import OLD
 from analyzers.spec.flatten import call_order
 from analyzers.spec.model import Argument, Call, Json, LayerSpec, ModelSpec, Shape, TensorRef
-from analyzers.spec.shapes import infer_shapes
+from analyzers.spec.shapes import MAX_RANK, infer_shapes
 
 
 class _Size(Enum):
@@ -31,6 +31,7 @@ Value: TypeAlias = "int | _Size | tuple[Value, ...]"
 Values: TypeAlias = "Mapping[TensorRef, Value]"
 Shapes: TypeAlias = "Mapping[tuple[str, int], tuple[Shape, ...]]"
 
+MAX_SIZE: Final = 2**31
 MAX_ROUNDS: Final = 32
 """How often sizes may rest on tensors whose own shapes rest on such sizes."""
 
@@ -92,7 +93,7 @@ def _value(
     if layer.kind == "Concatenate":
         return _joined(given[0])
     if layer.kind in ("Cast", "Stack"):
-        return given[0]
+        return given[0] if _is_flat(given[0]) else None
     operands = (
         given[0] if len(given) == 1 and isinstance(given[0], tuple) else given
     )  # a merge layer takes a tuple
@@ -104,21 +105,30 @@ _TWO: Final = 2
 
 def _computed(kind: str, first: Value | None, second: Value | None) -> Value | None:
     """A sum, difference, product or quotient of sizes; of several, one by one."""
-    if isinstance(first, tuple) and not isinstance(second, tuple):
-        second = (second,) * len(first)  # type: ignore[assignment]  # what is no value gives none below
-    if isinstance(first, tuple) and isinstance(second, tuple):
-        found = [_computed(kind, *pair) for pair in zip(first, second, strict=False)]
+    if isinstance(first, tuple):
+        others = second if isinstance(second, tuple) else (second,) * len(first)
+        found = [_computed(kind, *pair) for pair in zip(first, others, strict=False)]
         told = tuple(one for one in found if one is not None)
-        return told if len(told) == len(first) == len(second) else None
+        return told if len(told) == len(first) == len(others) else None
     if kind not in _ARITHMETIC or not isinstance(first, int) or not isinstance(second, int):
         return None
-    return None if kind == "FloorDivide" and not second else _ARITHMETIC[kind](first, second)
+    if kind == "FloorDivide" and not second:
+        return None
+    number = _ARITHMETIC[kind](first, second)
+    return number if abs(number) <= MAX_SIZE else None
 
 
 def _joined(parts: Value | None) -> Value | None:
     if not isinstance(parts, tuple) or not all(isinstance(part, tuple) for part in parts):
         return None
-    return tuple(size for part in parts if isinstance(part, tuple) for size in part)
+    joined = tuple(size for part in parts if isinstance(part, tuple) for size in part)
+    return joined if _is_flat(joined) else None
+
+
+def _is_flat(value: Value | None) -> bool:
+    """Whether a value is a size, or as many sizes as a tensor may have axes."""
+    sizes = value if isinstance(value, tuple) else (value,)
+    return len(sizes) <= MAX_RANK and not any(isinstance(size, tuple) for size in sizes)
 
 
 def _shape(ref: TensorRef, layers: Mapping[str, LayerSpec], shapes: Shapes) -> Shape:

@@ -107,6 +107,12 @@ LAYERS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         layer("Discretization", "x", bin_boundaries=[0.0, 1.0], num_bins=3, epsilon=0.01, output_mode="int"),
         "Discretization", {"bin_boundaries": [0.0, 1.0]},
     ),
+    "matrix as initialiser": (
+        layer("Embedding", "x", input_dim=2, output_dim=2, embeddings_initializer={
+            "class_name": "Constant", "config": {"value": [[1.0, 3.0], [1.0, 3.0]]}}),
+        "Embedding", {"embeddings_initializer": made("RandomNormal", mean=2.0, stddev=1.0, seed=None)},
+    ),
+    "no activation": (layer("Dense", "x", units=2, activation="identity"), "Dense", {"activation": "linear"}),
     "scaled initialiser": (
         layer("Dense", "x", units=2, kernel_initializer={
             "class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal"}}),
@@ -441,3 +447,18 @@ def test_sizes_of_tensors_are_written_into_the_reshape_that_uses_them(
     if target is not None:
         assert (found.kind, found.config["target_shape"]) == ("Reshape", target)
         assert [one.name for one in spec.layers] == ["a", "b"]
+
+
+@pytest.mark.parametrize("function", ["math.multiply", "concat"])
+def test_sizes_that_grow_without_end_are_given_up(function: str, tmp_path: Path) -> None:
+    """A hundred layers, each of which squares the size before it or joins the sizes before it to themselves."""
+    before = "size_1" if function == "math.multiply" else "sizes"
+    grown = []
+    for number in range(100):
+        node: Any = [[before, 0, 0, {"y": [before, 0, 0]}]]
+        if function == "concat":
+            node = [[[before, 0, 0, {"axis": 0}], [before, 0, 0, {"axis": 0}]]]
+        grown.append(tensorflow(f"grown_{number}", function, node))
+        before = f"grown_{number}"
+    spec = reshaped([at(0), [before, 0, 0]], tmp_path, tuple(grown))
+    assert not spec.layer("b").known

@@ -75,7 +75,7 @@ def outputs(model: Any, given: Sequence[Any]) -> list[Any]:
     if structure is not None:
         inputs = dict(zip(sorted(structure), given, strict=True))
     found = model(inputs, training=False)
-    found = list(found.values()) if isinstance(found, dict) else found
+    found = [found[key] for key in sorted(found)] if isinstance(found, dict) else found
     return [np.asarray(one, "float64") for one in (found if isinstance(found, list | tuple) else [found])]
 
 
