@@ -9,9 +9,6 @@ from types import TracebackType
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-
-from app.store.blobs import BlobsAwayError
 
 _TALKATIVE: Final = ("uvicorn",)
 """Libraries whose notes are told, not only their warnings: when the web server starts and stops."""
@@ -50,13 +47,3 @@ def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
     structlog.get_logger().critical("ended by an error", exc_info=(kind, error, trace))
-
-
-def log_failure(event: str, error: Exception) -> None:
-    """Log what made a step fail that will be tried again: a database or bucket that is away needs no trace."""
-    if isinstance(error, DBAPIError):
-        structlog.get_logger().warning(event, error=f"the database does not answer: {error.orig}")
-    elif isinstance(error, BlobsAwayError):
-        structlog.get_logger().warning(event, error=f"the bucket does not answer: {error}")
-    else:
-        structlog.get_logger().error(event, exc_info=error)

@@ -45,9 +45,12 @@ HEADING: Final = """\
 A job that trains is at work and two that do not train are sent when something fails.
 
 - *lost*: jobs that did not succeed; *doubled*: jobs that were counted as ended more than once.
-- *seconds*: from the fault until a child works at the first job again (where the announcements were lost: until the
-  first of the waiting jobs runs). What is killed is started again at once, but for the worker that another takes
-  over from: the lease (15 s) bounds that, and nothing else does. *load* is the machine's load average.
+- *seconds*: from the fault until a child works at the first job again; where messages were lost, until the first of
+  the waiting jobs runs; where workers went on without the web server, until it answers again.
+- *load* is the load average of the machine, whose cores other work shared. What is killed is started again at once,
+  and what that takes is its start, which is imports of TensorFlow and others and so follows the load. A worker that
+  another takes over from is missed for its lease (15 s) and a tick at most, and a lost message is sent again after
+  10 s, whatever the load.
 
 """
 COLUMNS: Final = "| service | fault | jobs in flight | lost | doubled | seconds | load |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
@@ -234,12 +237,14 @@ def kept_rows() -> dict[str, str]:
 
 
 def keep(done: str, outcome: str) -> None:
-    """Keep a row, and write the page from all that are kept."""
+    """Keep a row."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    kept = kept_rows() | {done: outcome}
-    KEPT.write_text(json.dumps(kept), encoding="utf-8")
-    order = [f"| {database}, {queue} | {name} |" for database, queue in COMBINATIONS for name in FAULTS]
-    lines = "".join(f"{done} {kept[done]}\n" for done in order if done in kept)
+    KEPT.write_text(json.dumps(kept_rows() | {done: outcome}), encoding="utf-8")
+
+
+def write_page() -> None:
+    """Write the page from all rows that are kept."""
+    lines = "".join(f"{done} {outcome}\n" for done, outcome in kept_rows().items())
     PAGE.write_text(f"{HEADING}Measured on: {machine()}.\n\n{COLUMNS}{lines}", encoding="utf-8")
 
 
@@ -260,6 +265,8 @@ def main() -> None:
                 print(done, outcome, flush=True)
                 if given.write:
                     keep(done, outcome)
+    if given.write:
+        write_page()
 
 
 if __name__ == "__main__":

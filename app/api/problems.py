@@ -17,7 +17,7 @@ from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
 
 from app.api.ascii import AsciiJSONResponse
 from app.errors import CATALOGUE, PROBLEM_JSON, FieldError, Problem, ProblemDocument
-from app.logs import log_failure
+from app.failures import log_failure
 from app.store.blobs import BlobsAwayError
 from app.store.files import storage_full
 

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import options, uploads
 from app.errors import Problem
-from app.logs import log_failure
+from app.failures import log_failure
 from app.settings import Settings
 from app.store import Store
 from app.store.blobs import Incoming

@@ -20,8 +20,8 @@ from structlog.contextvars import bound_contextvars
 from analyzers.options import Options
 from app import telemetry
 from app.errors import Problem
+from app.failures import log_failure
 from app.jobs.states import LeaseLostError
-from app.logs import log_failure
 from app.queue.port import JobQueue
 from app.settings import Settings
 from app.store import Store

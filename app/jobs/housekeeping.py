@@ -10,10 +10,10 @@ from typing import Final
 
 import structlog
 
+from app.failures import log_failure
 from app.jobs.attendance import Attendance
 from app.jobs.clock import WallClock
 from app.jobs.reaping import Watchman
-from app.logs import log_failure
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store

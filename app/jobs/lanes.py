@@ -5,9 +5,10 @@ A static report takes a second, a probe minutes; with a lane each, the first nev
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from analyzers.options import Options
+if TYPE_CHECKING:
+    from analyzers.options import Options
 
 Lane = Literal["probe", "static"]
 LANES: tuple[Lane, ...] = get_args(Lane)

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from app.failures import log_failure
 from app.jobs.lanes import Lane
-from app.logs import log_failure
 from app.queue import JobQueue
 from app.settings import Settings
 from app.store import Store

@@ -10,7 +10,6 @@ from typing import Final
 from app.jobs.lanes import LANES, Lane
 from app.logs import configure
 from app.settings import Settings
-from app.store import open_store
 from app.worker.keeping import KeptProcess
 from app.worker.sandbox import require
 
@@ -37,7 +36,7 @@ def work(settings: Settings, lanes: Sequence[Lane] = LANES, *, module: str = LAN
     if not settings.broker_url:
         raise NoBrokerError("Set UNSTUCK_BROKER_URL to the broker that the web server announces jobs on.")
     require(allow_weak=settings.allow_weak_sandbox, whole=settings.require_sandbox, data=settings.data)
-    open_store(settings).database.close()  # makes the folder
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     told: SimpleQueue[int] = SimpleQueue()  # which a signal may interrupt while it is being waited for
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.put(number))

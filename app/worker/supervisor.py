@@ -10,8 +10,9 @@ from collections.abc import Callable
 import structlog
 
 from app import telemetry
+from app.failures import log_failure
 from app.jobs.lanes import LANES
-from app.logs import configure, log_failure
+from app.logs import configure
 from app.queue.embedded import EmbeddedQueue
 from app.settings import Settings
 from app.store import open_store
