@@ -65,7 +65,8 @@ def test_image_and_makefile_pin_the_same_uv() -> None:
 def test_container_is_closed_but_for_loopback_and_does_not_run_as_root() -> None:
     assert '"127.0.0.1:8000:8000"' in (ROOT / "docker-compose.yml").read_text("utf-8")
     image = (ROOT / "Dockerfile").read_text("utf-8")
-    assert "USER unstuck" in image
+    assert "--uid 10001 unstuck" in image
+    assert "USER 10001" in image
     assert "--locked --no-dev" in image
 
 
