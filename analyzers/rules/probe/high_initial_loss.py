@@ -62,7 +62,8 @@ class HighInitialLoss(Rule):
         decision = evidence.decision
         fresh = next(
             (run for run in (decision, *evidence.runs)
-             if run.weights == "fresh" and run.input_scale == decision.input_scale and run.judged),
+             if run.weights == "fresh" and run.input_scale == decision.input_scale and run.judged
+             and run.own_numbers == decision.own_numbers),
             None,
         )  # fmt: skip
         if fresh is None:
