@@ -1,28 +1,29 @@
-"""The whole way on the real service: drop the example, watch it being diagnosed, read and use the report."""
+"""The whole way on the real service: drop a stuck model, watch it being diagnosed, read and use the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from app.settings import Settings
 from app.store import open_store
-from app.web import pages
 from tests.app.scripted_zygote import release, script
 from tests.app.server import REAL, Server, start
 from tests.browser.conftest import Complaints, copied_program
+from tests.probe.models import plain
+from tests.support import saved
 
-EXAMPLE = Path(pages.__file__).parent / "static" / "examples" / "stuck-cnn.keras"
-BUDGET_S = 600
+BUDGET_S = 300
 """Far more than the diagnosis takes: a busy machine must not change what comes out of it."""
 DIAGNOSIS_S = BUDGET_S + 60
 DIAGNOSIS_MS = 1000 * DIAGNOSIS_S
 DROP = """(bytes) => {
     const data = new DataTransfer();
-    data.items.add(new File([new Uint8Array(bytes)], 'stuck-cnn.keras'));
+    data.items.add(new File([new Uint8Array(bytes)], 'stuck.keras'));
     document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}));
 }"""
 
@@ -100,17 +101,18 @@ def service(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.timeout(DIAGNOSIS_S + 200)
-def test_from_a_dropped_file_to_a_fix(service: Server, context: BrowserContext) -> None:
+def test_from_a_dropped_file_to_a_fix(service: Server, context: BrowserContext, tmp_path: Path) -> None:
+    stuck = saved(plain(keras.optimizers.Adam(0.3)), tmp_path)
     page = context.new_page()
     complaints = Complaints()
     complaints.watch(page, service.url)
 
     page.goto(service.url)
     expect(page.locator("#retention")).to_contain_text("7 days")
-    page.evaluate(DROP, list(EXAMPLE.read_bytes()))
+    page.evaluate(DROP, list(stuck.read_bytes()))
     page.get_by_text("Options", exact=True).click()
     page.get_by_label("Training budget, seconds").fill(str(BUDGET_S))
-    page.locator("#input_range").select_option("standardized")  # on raw pixels it is on the edge of learning
+    page.locator("#input_range").select_option("standardized")
     page.get_by_role("button", name="Diagnose").click()
     page.wait_for_url(f"{service.url}/diagnoses/*")
     expect(page.locator("#live")).to_be_visible()
@@ -120,7 +122,7 @@ def test_from_a_dropped_file_to_a_fix(service: Server, context: BrowserContext) 
     expect(article).to_have_attribute("data-verdict", "stuck", timeout=DIAGNOSIS_MS)
     expect(page.locator("#loss canvas")).to_be_visible()
     expect(page.locator("#loss .legend")).to_contain_text("Fixed")
-    assert page.locator("#gradients circle.original").count() > 10
+    assert page.locator("#gradients circle.original").count() >= 3
     expect(page.locator(".finding").first).to_be_visible()
     expect(page.locator("#fix .chip").first).to_have_text("Verified")
 
