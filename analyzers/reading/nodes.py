@@ -155,7 +155,9 @@ def reference(value: Json) -> TensorRef:
         InputError: ``invalid-config``, it has another form.
     """
     if is_reference(value) and isinstance(value, list):
-        return TensorRef(str(value[0]), int(str(value[1])), int(str(value[2])))
+        call, index = int(str(value[1])), int(str(value[2]))
+        if min(call, index) >= 0:
+            return TensorRef(str(value[0]), call, index)
     raise InputError("invalid-config", f"{shown(value)} does not name a tensor")
 
 

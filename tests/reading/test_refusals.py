@@ -17,6 +17,7 @@ import pytest
 from analyzers.bounds import MAX_TEXT
 from analyzers.errors import InputError
 from analyzers.reading import open_model
+from analyzers.reading.nodes import reference
 
 DENSE: dict[str, Any] = {
     "module": "keras.layers",
@@ -309,3 +310,10 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path: Path) -> None:
                     spec.weights.load(tensor)
         except InputError:
             pass
+
+
+@pytest.mark.parametrize("written", [["dense", 0, -5], ["dense", -1, 0], ["dense", 0]])
+def test_what_names_no_tensor_is_refused(written: list[Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        reference(written)
+    assert caught.value.code == "invalid-config"
