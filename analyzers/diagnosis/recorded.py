@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analyzers.probe.session import Recorded
+from analyzers.probe.own_numbers import Recorded
 from analyzers.rules.input_scale import recorded_scales
 from analyzers.rules.slots import GradientMemory, gradient_averages
 from analyzers.spec import Array, ModelSpec
@@ -18,10 +18,10 @@ def recorded(spec: ModelSpec) -> Recorded:
     graph = Graph(spec)
     found = recorded_scales(graph).values()
     known = {one.input.node for one in found} == {one.node for one in model_inputs(graph)}
-    return Recorded(recorded_errors(spec), tuple(one.scale for one in found) if known else ())
+    return Recorded(_errors(graph), tuple(one.scale for one in found) if known else ())
 
 
-def recorded_errors(spec: ModelSpec) -> Mapping[int, Array]:
+def _errors(graph: Graph) -> Mapping[int, Array]:
     """The mean error of each linear output under mean squared error: (units,) answer minus target.
 
     The gradient of such an output's bias is twice its mean error over the number of units, times the loss weight.
@@ -29,13 +29,12 @@ def recorded_errors(spec: ModelSpec) -> Mapping[int, Array]:
     Returns:
         By the output's position; empty where the optimizer averages no gradients.
     """
-    graph = Graph(spec)
-    memory = gradient_averages(graph)
-    if memory is None or memory.scale is None:
+    memory, training = gradient_averages(graph), graph.flat.training
+    if memory is None:
         return {}
-    weights = spec.training.loss_weights if spec.training else None
+    weights = training.loss_weights if training else None
     found = {}
-    for index, head in enumerate(heads(graph, spec.training)):
+    for index, head in enumerate(heads(graph, training)):
         gradient = _bias_gradient(memory, head)
         weight = weights[index] if weights else 1.0
         if gradient is not None and weight:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from analyzers.interventions.base import Applied, Intervention
 from analyzers.interventions.edit import Insertion, NewLayer, insert
 from analyzers.spec import Json, ModelSpec
 
-DIGITS = 3
+DIGITS: Final = 3
 """Significant digits of the numbers that are set: the scale is an estimate."""
 
 
@@ -30,19 +30,19 @@ class RescaleOutputs(Intervention):
 
     def apply(self, spec: ModelSpec) -> Applied | None:
         """See the base class; None also where an output's layer gives several."""
-        insertions = {}
+        insertions: dict[str, Insertion] = {}
+        config: dict[str, Json] = {}
         for index, (mean, std) in self.scales.items():
             end = spec.outputs[index]
             layer = spec.layer(end.layer)
             if end.index != 0 or layer.path in insertions:
                 return None
-            config: dict[str, Json] = {"scale": _numbers(std), "offset": _numbers(mean)}
+            config = {"scale": _numbers(std), "offset": _numbers(mean)}
             insertions[layer.path] = Insertion((NewLayer("answer", "Rescaling", config),))
         if not insertions:
             return None
         changed, added = insert(spec, insertions)
-        mean, std = next(iter(self.scales.values()))
-        settings = {"scale": _numbers(std), "offset": _numbers(mean)} if len(insertions) == 1 else {}
+        settings = config if len(insertions) == 1 else {}
         summary = "Let a Rescaling behind the output bring its numbers onto the scale of the targets."
         return Applied(changed, added, summary, settings)
 

@@ -230,12 +230,14 @@ class CompiledModel:
         }
 
     def _inference(self, inputs: Any, answers: Any, targets: Any) -> dict[str, Any]:
-        everything = self.built.model(inputs, training=False)
-        predictions = self._seen_by_losses(
-            everything if isinstance(everything, list | tuple) else [everything]
-        )
+        predictions = self._seen_by_losses(self._inferred(inputs))
         loss = self._data_loss(predictions, targets)
         return {"loss": loss, **self._graded(predictions, answers, targets)}
+
+    def _inferred(self, inputs: Any) -> Sequence[Any]:
+        """Every output of the model in inference mode."""
+        given = self.built.model(inputs, training=False)
+        return given if isinstance(given, list | tuple) else [given]
 
     def reset(self, learning_rate: float) -> None:
         """Optimizer state as new, at this rate.  Weights are the caller's to set."""
@@ -282,8 +284,7 @@ class CompiledModel:
     def answers(self, batch: Batch) -> tuple[Array, ...]:
         """What the trained outputs answer to a batch in inference mode, untraced: (batch, ..., units) each."""
         inputs, _, _ = self._arguments(batch)
-        given = self.built.model(inputs, training=False)
-        everything = given if isinstance(given, list | tuple) else [given]
+        everything = self._inferred(inputs)
         return tuple(np.asarray(everything[head.index], np.float32) for head in self.heads)
 
     def infer(self, batch: Batch) -> Mapping[str, Array]:

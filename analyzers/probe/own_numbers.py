@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
+from analyzers.probe.heads import TrainedHead
 from analyzers.probe.targets import Targets
 from analyzers.probe.task import Numbers
 from analyzers.spec import Array
@@ -21,6 +24,34 @@ CONSTANT: Final = 0.01
 
 ORDINARY: Final = 0.5
 """The same share where it has to be assumed: prices, ages and counts deviate by about half of their mean."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a file remembers of its own training.
+
+    Attributes:
+        errors: by an output's position, (units,) by how much its answers were too large in the last steps.
+        input_scales: the size of what each first layer was fed; empty where that is not known of every input.
+    """
+
+    errors: Mapping[int, Array] = field(default_factory=dict)
+    input_scales: tuple[float, ...] = ()
+
+
+def numbers_of(
+    heads: Sequence[TrainedHead], answers: Sequence[Array], errors: Mapping[int, Array]
+) -> dict[int, Numbers]:
+    """The scales of those outputs that have their own, by the output's position.
+
+    Args:
+        heads: the trained outputs.
+        answers: what each answers, as `own_numbers` takes it.
+        errors: of `Recorded`.
+    """
+    asked = [(head.index, given) for head, given in zip(heads, answers, strict=True) if head.takes_any_number]
+    scales = ((index, own_numbers(given, errors.get(index))) for index, given in asked)
+    return {index: scale for index, scale in scales if scale is not None}
 
 
 def own_numbers(answers: Array, error: Array | None = None) -> Numbers | None:

@@ -160,10 +160,7 @@ class Trial:
     def answers(self, setting: Setting) -> tuple[Array, ...]:
         """What the trained outputs answer before any step: (samples, ..., units) each."""
         self._initialize(setting)
-        task = self.targets.task(setting.seed)
-        batches = [
-            task.batch(self.plan.batch, setting.scale, EVALUATION + i) for i in range(EVALUATION_BATCHES)
-        ]
+        batches = self._unseen(setting, self.targets.task(setting.seed))
         found = [self.compiled.answers(batch) for batch in batches]
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
@@ -181,6 +178,11 @@ class Trial:
             first, _ = task.batch(self.plan.batch, setting.scale, 0)
             inputs = tuple(np.repeat(one[:1], len(one), axis=0) for one in first)
         return inputs, answers
+
+    def _unseen(self, setting: Setting, task: Task) -> list[Batch]:
+        """Samples that no step trains on."""
+        draws = range(EVALUATION, EVALUATION + EVALUATION_BATCHES)
+        return [task.batch(self.plan.batch, setting.scale, draw) for draw in draws]
 
     def _warm(self, setting: Setting, step: int) -> None:
         """Set the rate and the clipping of one step."""
@@ -301,9 +303,7 @@ class Trial:
 
         Where batches are normalised, in the better of the two modes, on the same samples.
         """
-        batches = [
-            task.batch(self.plan.batch, setting.scale, EVALUATION + i) for i in range(EVALUATION_BATCHES)
-        ]
+        batches = self._unseen(setting, task)
         lagging = bool(self.compiled.batch_normalizations)
         before = [self.compiled.infer(batch) for batch in batches] if lagging else []
         trained = self.compiled.recalibrate(batches if lagging else batches[:1])

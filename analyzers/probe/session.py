@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from analyzers.building import make_optimizer, problems
@@ -16,7 +16,7 @@ from analyzers.probe.evidence import MERELY_SLOW, UNDER_WAY, ProbeEvidence, Run
 from analyzers.probe.feeds import NotProbedError
 from analyzers.probe.heads import TrainedHead, untrained
 from analyzers.probe.judgement import LEARNT
-from analyzers.probe.own_numbers import in_units, own_numbers
+from analyzers.probe.own_numbers import Recorded, in_units, numbers_of
 from analyzers.probe.plan import cores, gflops, make_plan
 from analyzers.probe.runner import DEFAULT_OPTIMIZER, DEFAULT_RATE, Setting, Trial, make_trial
 from analyzers.probe.scales import IN_WORDS, scales_of, was_sane, without_scale
@@ -25,7 +25,7 @@ from analyzers.probe.task import in_words
 from analyzers.probe.unaugmented import SAID, augments
 from analyzers.probe.watch import OutOfTimeError, Watch
 from analyzers.progress import ProgressCallback
-from analyzers.spec import Array, ModelSpec, kinds
+from analyzers.spec import ModelSpec, kinds
 from analyzers.spec.cost import estimate
 from analyzers.spec.graph import Graph
 from analyzers.spec.learning_rates import SLACK, Rate, rate_of, usual_rate
@@ -81,19 +81,6 @@ FRESH: Final = "with fresh weights"
 
 COLLAPSED: Final = 0.3
 """A saved rate under this share of the optimizer's usual one may be the end of a schedule."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a file remembers of its own training.
-
-    Attributes:
-        errors: by an output's position, (units,) by how much its answers were too large in the last steps.
-        input_scales: the size of what each first layer was fed; empty where that is not known of every input.
-    """
-
-    errors: Mapping[int, Array] = field(default_factory=dict)
-    input_scales: tuple[float, ...] = ()
 
 
 class ProbeSession:
@@ -280,12 +267,7 @@ class ProbeSession:
         if self.weights == "fresh" or not any(head.takes_any_number for head in self.targets.heads):
             return None
         answers = self._trial(own=False).answers(base)
-        found = {
-            head.index: numbers
-            for head, given in zip(self.targets.heads, answers, strict=True)
-            if head.takes_any_number
-            and (numbers := own_numbers(given, self._recorded.errors.get(head.index))) is not None
-        }
+        found = numbers_of(self.targets.heads, answers, self._recorded.errors)
         return on_numbers(self.targets, found, self.scales.natural, self._options.seed) if found else None
 
     def _with_fresh_weights(self, fresh: Setting, first: Run) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from analyzers.diagnosis.recorded import recorded, recorded_errors
+from analyzers.diagnosis.recorded import recorded
 from tests.support import spec_of
 
 FAR = np.array([[1000.0, -500.0]])
@@ -27,9 +27,8 @@ def _trained(optimizer: Any, loss: str, folder: Path, activation: str = "linear"
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_it_is_answer_minus_target(tmp_path: Path, optimizer: Any, weight: float) -> None:
     optimizer = type(optimizer).from_config(optimizer.get_config())
-    (found,) = recorded_errors(
-        _trained(optimizer, "mean_squared_error", tmp_path, loss_weights=[weight])
-    ).values()
+    spec = _trained(optimizer, "mean_squared_error", tmp_path, loss_weights=[weight])
+    (found,) = recorded(spec).errors.values()
     assert found == pytest.approx(-FAR[0], rel=0.05)
 
 
@@ -41,7 +40,7 @@ def test_it_is_answer_minus_target(tmp_path: Path, optimizer: Any, weight: float
 def test_what_does_not_tell_it_is_left_out(
     tmp_path: Path, optimizer: str, loss: str, activation: str
 ) -> None:
-    assert recorded_errors(_trained(optimizer, loss, tmp_path, activation)) == {}
+    assert recorded(_trained(optimizer, loss, tmp_path, activation)).errors == {}
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
