@@ -99,7 +99,7 @@ def _from_runs(evidence: ProbeEvidence) -> Judgement:
     seeds = [run for run in same if run.input_scale == decision.input_scale]
     scales = [run for run in evidence.comparable if run.seed == decision.seed]
     here = [run for run in scales if run.input_scale == decision.input_scale]
-    elsewhere = [run for run in scales if run not in here and here[0].verdict == "learnt"]
+    elsewhere = [run for run in scales if run not in here] if here[0].verdict == "learnt" else []
     failed = [run for run in elsewhere if run.verdict not in ("learnt", "slow")]
     slower = [run for run in elsewhere if run.verdict == "slow"]
     learnt = [run for run in seeds if run.verdict == "learnt"]

@@ -87,8 +87,8 @@ class Run:
         verdict: how the run is judged (``analyzers.probe.judgement``).
         normalized_loss: the same on fresh samples at the end.
         extrapolated_steps: for ``slow``, the steps to half of chance with a lower and upper bound.
-        own_numbers: it was asked for numbers like those that the trained model answers, not for standardised ones.
         warmed: the rate rose to its value over the first steps, and gradients were clipped.
+        own_numbers: it was asked for numbers like those that the trained model answers, not for standardised ones.
         by_output: the normalised loss at the end of each output that counts, by its layer's name; empty where
             there is only one.
     """
@@ -134,9 +134,9 @@ class ProbeEvidence:
         cut: the hard deadline ended the probe early.
         blind: the deciding run once more, with one and the same input for every sample; None where it was
             not made.
+        memorized: the model and the control on the samples of one batch, over and over; None likewise.
         numbers: mean and standard deviation of the numbers that the trained model answers, in words for a person,
             where they are far from 0 and 1; None where it was asked for those.
-        memorized: the model and the control on the samples of one batch, over and over; None likewise.
     """
 
     task: str
